@@ -1,0 +1,5 @@
+"""Where pictures are taken from: the convention, orbits and samplers."""
+
+from splatsmith.cameras.convention import Cameras, intrinsics, look_at, orbit
+
+__all__ = ["Cameras", "intrinsics", "look_at", "orbit"]
