@@ -1,4 +1,4 @@
-"""What a user's mistake looks like: one sentence with the value, the rule and the nearest remedy."""
+"""What a user's mistake looks like: one sentence: value, rule, nearest remedy."""
 
 from pathlib import Path
 

@@ -1,9 +1,10 @@
 """The one place where axes, angles and matrices are decided.
 
-World: right-handed, +Z up, +X is the front of an object. Azimuth 0 looks at the front, 90 stands on +Y
-(counter-clockwise seen from above); elevation 90 is straight above. Objects fit the unit ball.
-Camera: x right, y down, z forward (OpenCV). `viewmat` takes world points to camera points; `K` takes camera
-points to pixels, whose centers lie at +0.5. Angles are degrees at every public edge and radians inside.
+World: right-handed, +Z up, +X is the front of an object. Azimuth 0 looks at the front, 90 stands
+on +Y (counter-clockwise seen from above); elevation 90 is straight above. Objects fit the unit ball.
+Camera: x right, y down, z forward (OpenCV). `viewmat` takes world points to camera points; `K`
+takes camera points to pixels, whose centers lie at +0.5. Angles are degrees at every public edge
+and radians inside.
 """
 
 import math
@@ -23,8 +24,8 @@ Angles = float | Sequence[float] | Tensor
 class Cameras:
     """A batch of pinhole cameras that share one picture size.
 
-    `azimuth`, `elevation` (degrees) and `radius` are kept as they were asked for, because at the poles they
-    cannot be read back from `viewmat`.
+    `azimuth`, `elevation` (degrees) and `radius` are kept as they were asked for, because at the
+    poles they cannot be read back from `viewmat`.
     """
 
     viewmat: Float[Tensor, "views 4 4"]
@@ -78,7 +79,7 @@ class Cameras:
 def intrinsics(
     fovy: Float[Tensor, "views"], width: int, height: int
 ) -> Float[Tensor, "views 3 3"]:
-    """Pinhole matrices with square pixels and the principal point in the middle; `fovy` in degrees."""
+    """Pinhole matrices: square pixels, principal point in the middle; `fovy` in degrees."""
     if width < 1 or height < 1:
         raise InputError(f"A picture needs at least one pixel a side, got {width} x {height}.")
     if not bool(((fovy > 0) & (fovy < 180)).all()):
@@ -99,10 +100,10 @@ def orbit(
     width: int,
     height: int,
 ) -> Cameras:
-    """Cameras on a sphere about the origin that look at it; angles in degrees, broadcast together.
+    """Cameras on a sphere about the origin that look at it; angles in degrees, broadcast.
 
-    The rotation is built from the angles themselves, not from a cross product with "up", so the poles are
-    ordinary places: there, the azimuth still says which way the picture is turned.
+    The rotation is built from the angles themselves, not from a cross product with "up", so the
+    poles are ordinary places: there, the azimuth still says which way the picture is turned.
     """
     given = [_as_vector(value) for value in (azimuth, elevation, radius, fovy)]
     azimuth_, elevation_, radius_, fovy_ = (t.clone() for t in torch.broadcast_tensors(*given))
@@ -111,9 +112,7 @@ def orbit(
     rotation = _orbit_rotation(torch.deg2rad(azimuth_), torch.deg2rad(elevation_))
     viewmat = torch.zeros(len(azimuth_), 4, 4, dtype=rotation.dtype, device=rotation.device)
     viewmat[:, :3, :3] = rotation
-    viewmat[:, 2, 3] = (
-        radius_  # The eye lies `radius` behind the origin, along the viewing axis.
-    )
+    viewmat[:, 2, 3] = radius_  # The eye lies `radius` behind the origin.
     viewmat[:, 3, 3] = 1.0
     K = intrinsics(fovy_, width, height)
     return Cameras(viewmat, K, width, height, azimuth_, elevation_, radius_)
@@ -126,8 +125,8 @@ def look_at(
 ) -> Float[Tensor, "views 4 4"]:
     """World-to-camera matrices for cameras at `eye` that look at `target`; `up` defaults to +Z.
 
-    A camera that looks along `up` has no defined roll; it then gets the one that an orbit camera of
-    azimuth 0 has, instead of a degenerate matrix.
+    A camera that looks along `up` has no defined roll; it then gets the one that an orbit camera
+    of azimuth 0 has, instead of a degenerate matrix.
     """
     up = eye.new_tensor([0.0, 0.0, 1.0]) if up is None else up
     forward = torch.nn.functional.normalize(target - eye, dim=-1)
