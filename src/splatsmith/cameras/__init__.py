@@ -1,5 +1,15 @@
 """Where pictures are taken from: the convention, orbits and samplers."""
 
 from splatsmith.cameras.convention import Cameras, intrinsics, look_at, orbit
+from splatsmith.cameras.orbit import OrbitSampler, sheet_cameras, shifted, turntable
 
-__all__ = ["Cameras", "intrinsics", "look_at", "orbit"]
+__all__ = [
+    "Cameras",
+    "OrbitSampler",
+    "intrinsics",
+    "look_at",
+    "orbit",
+    "sheet_cameras",
+    "shifted",
+    "turntable",
+]

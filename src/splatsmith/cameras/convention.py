@@ -1,10 +1,10 @@
 """The one place where axes, angles and matrices are decided.
 
-World: right-handed, +Z up, +X is the front of an object. Azimuth 0 looks at the front, 90 stands
-on +Y (counter-clockwise seen from above); elevation 90 is straight above. Objects fit the unit ball.
-Camera: x right, y down, z forward (OpenCV). `viewmat` takes world points to camera points; `K`
-takes camera points to pixels, whose centers lie at +0.5. Angles are degrees at every public edge
-and radians inside.
+World: right-handed, +Z up, +X is the front of an object. Azimuth 0 looks at the front, 90
+stands on +Y (counter-clockwise seen from above); elevation 90 is straight above. Objects fit the
+unit ball. Camera: x right, y down, z forward (OpenCV). `viewmat` takes world points to camera
+points; `K` takes camera points to pixels, whose centers lie at +0.5. Angles are degrees at every
+public edge and radians inside.
 """
 
 import math
@@ -24,8 +24,8 @@ Angles = float | Sequence[float] | Tensor
 class Cameras:
     """A batch of pinhole cameras that share one picture size.
 
-    `azimuth`, `elevation` (degrees) and `radius` are kept as they were asked for, because at the
-    poles they cannot be read back from `viewmat`.
+    `azimuth`, `elevation` (degrees) and `radius` are kept as they were asked for, because at
+    the poles they cannot be read back from `viewmat`.
     """
 
     viewmat: Float[Tensor, "views 4 4"]
@@ -125,8 +125,8 @@ def look_at(
 ) -> Float[Tensor, "views 4 4"]:
     """World-to-camera matrices for cameras at `eye` that look at `target`; `up` defaults to +Z.
 
-    A camera that looks along `up` has no defined roll; it then gets the one that an orbit camera
-    of azimuth 0 has, instead of a degenerate matrix.
+    A camera that looks along `up` has no defined roll; it then gets the one that an orbit
+    camera of azimuth 0 has, instead of a degenerate matrix.
     """
     up = eye.new_tensor([0.0, 0.0, 1.0]) if up is None else up
     forward = torch.nn.functional.normalize(target - eye, dim=-1)
