@@ -1,0 +1,256 @@
+"""The network of the embedded prior: a small U-Net that reads a caption and a camera.
+
+A picture of 64 x 64 is folded into 32 x 32 cells of 2 x 2 pixels, then treated on three levels: 32 x 32
+and 16 x 16 by convolutions alone, 8 x 8 by convolutions and attention that also sees the words. The same
+network without its outermost level works on pictures of 32 x 32, where most of what there is to
+learn is learned at a quarter of the cost; `grow` then adds the outer level around the trained core.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from splatsmith.priors.text import Text, TextEncoder, attend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenoiserShape:
+    """Everything that decides the shapes of the weights."""
+
+    resolution: int = 64
+    outer_width: int = 48  # channels at 32 x 32 cells; only in the 64-pixel network
+    middle_width: int = 96  # channels at 16 x 16 cells
+    inner_width: int = 192  # channels at 8 x 8 cells
+    inner_blocks: int = 5
+    attentive_blocks: tuple[int, ...] = (1, 3)  # the inner blocks that attention follows
+    heads: int = 4
+    signal_width: int = 256  # the vector that carries time, camera and sentence
+    text_width: int = 128
+    text_layers: int = 2
+    vocabulary: int = 256  # rows of the word table
+    words: int = 24  # longest caption
+
+
+class Block(nn.Module):
+    """Two 3 x 3 convolutions with a residual path, scaled and shifted by the signal."""
+
+    def __init__(self, inputs: int, outputs: int, signal: int) -> None:
+        super().__init__()
+        self.norm_in = nn.GroupNorm(8, inputs)
+        self.conv_in = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.modulation = nn.Linear(signal, 2 * outputs)
+        self.norm_out = nn.GroupNorm(8, outputs)
+        self.conv_out = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)
+
+    def forward(
+        self,
+        x: Float[Tensor, "views inputs rows columns"],
+        signal: Float[Tensor, "views signal"],
+    ) -> Float[Tensor, "views outputs rows columns"]:
+        """The same cells with new features."""
+        scale, shift = self.modulation(signal)[:, :, None, None].chunk(2, dim=1)
+        h = self.conv_in(F.silu(self.norm_in(x)))
+        h = self.conv_out(F.silu(self.norm_out(h) * (1 + scale) + shift))
+        return self.skip(x) + h
+
+
+class Attention(nn.Module):
+    """Every cell looks at every cell and at every word."""
+
+    def __init__(self, width: int, heads: int, text_width: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(8, width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.words = nn.Linear(text_width, 2 * width)
+        self.out = nn.Linear(width, width)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(
+        self,
+        x: Float[Tensor, "views width rows columns"],
+        text: Float[Tensor, "views words text_width"],
+        mask: Float[Tensor, "views words"],
+    ) -> Float[Tensor, "views width rows columns"]:
+        """`mask` is 0 where there is a word and very negative where there is none."""
+        views, width, rows, columns = x.shape
+        cells = self.norm(x).flatten(2).transpose(1, 2)
+        query, key, value = self._split(self.query_key_value(cells), 3)
+        word_key, word_value = self._split(self.words(text), 2)
+        key, value = torch.cat([key, word_key], dim=2), torch.cat([value, word_value], dim=2)
+        bias = torch.cat([mask.new_zeros(views, rows * columns), mask], dim=1)
+        mixed = attend(query, key, value, bias)
+        mixed = self.out(mixed.transpose(1, 2).reshape(views, rows * columns, width))
+        return x + mixed.transpose(1, 2).reshape(views, width, rows, columns)
+
+    def _split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
+        views, tokens, _ = x.shape
+        return x.view(views, tokens, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+class Signal(nn.Module):
+    """Time, camera and sentence as one vector."""
+
+    def __init__(self, shape: DenoiserShape) -> None:
+        super().__init__()
+        self.time = nn.Sequential(
+            nn.Linear(64, shape.signal_width),
+            nn.SiLU(),
+            nn.Linear(shape.signal_width, shape.signal_width),
+        )
+        self.camera = nn.Sequential(
+            nn.Linear(CAMERA_FEATURES, shape.signal_width),
+            nn.SiLU(),
+            nn.Linear(shape.signal_width, shape.signal_width),
+        )
+        self.sentence = nn.Linear(shape.text_width, shape.signal_width)
+
+    def forward(
+        self,
+        log_snr: Float[Tensor, "views"],
+        sentence: Float[Tensor, "views text_width"],
+        camera: Float[Tensor, "views features"],
+    ) -> Float[Tensor, "views signal"]:
+        """`log_snr` is the noise level; unlike time, it means the same at every picture size."""
+        frequencies = torch.exp(torch.linspace(-3.0, 2.0, 32, device=log_snr.device))
+        angle = log_snr[:, None] * frequencies
+        time = self.time(torch.cat([angle.sin(), angle.cos()], dim=1).to(sentence.dtype))
+        return F.silu(time + self.camera(camera.to(sentence.dtype)) + self.sentence(sentence))
+
+
+CAMERA_FEATURES = 7
+
+
+def camera_features(
+    azimuth: Float[Tensor, "views"],
+    elevation: Float[Tensor, "views"],
+    known: Float[Tensor, "views"],
+) -> Float[Tensor, "views 7"]:
+    """Angles in degrees as smooth numbers; all zero where `known` is 0, the last says which."""
+    a, e = torch.deg2rad(azimuth), torch.deg2rad(elevation)
+    columns = [a.sin(), a.cos(), (2 * a).sin(), (2 * a).cos(), e.sin(), e.cos()]
+    return torch.stack([c * known for c in columns] + [known], dim=1)
+
+
+class Denoiser(nn.Module):
+    """Predicts v = alpha * eps - sigma * x0 from a noised picture, a caption and a camera."""
+
+    def __init__(self, shape: DenoiserShape) -> None:
+        super().__init__()
+        self.shape = shape
+        middle, inner, signal = shape.middle_width, shape.inner_width, shape.signal_width
+        self.text = TextEncoder(
+            shape.vocabulary, shape.words, shape.text_width, shape.text_layers
+        )
+        self.signal = Signal(shape)
+        self.outer = OuterLevel(shape) if shape.resolution == 64 else None
+        self.fold_in = nn.Conv2d(12, middle, 3, padding=1)
+        self.down = Block(middle, middle, signal)
+        self.shrink = nn.Conv2d(middle, inner, 3, stride=2, padding=1)
+        self.blocks = nn.ModuleList(
+            Block(inner, inner, signal) for _ in range(shape.inner_blocks)
+        )
+        self.attentions = nn.ModuleDict(
+            {
+                str(index): Attention(inner, shape.heads, shape.text_width)
+                for index in shape.attentive_blocks
+            }
+        )
+        self.widen = nn.Conv2d(inner, middle, 3, padding=1)
+        self.up = nn.ModuleList([Block(2 * middle, middle, signal), Block(middle, middle, signal)])
+        self.norm = nn.GroupNorm(8, middle)
+        self.fold_out = nn.Conv2d(middle, 12, 3, padding=1)
+        nn.init.zeros_(self.fold_out.weight)
+        nn.init.zeros_(_bias(self.fold_out))
+
+    def forward(
+        self,
+        x_t: Float[Tensor, "views 3 height width"],
+        log_snr: Float[Tensor, "views"],
+        tokens: Int[Tensor, "views words"],
+        camera: Float[Tensor, "views features"],
+    ) -> Float[Tensor, "views 3 height width"]:
+        """The velocity v, of the same shape as `x_t`; variance-preserving noise is assumed."""
+        text = self.text(tokens)
+        if self.outer is None:
+            return self._core(x_t, self.signal(log_snr, text.sentence, camera), text)[0]
+        # Averaging 2 x 2 pixels halves the noise: a quarter of the variance, log 4 more log-SNR.
+        signal = self.signal(log_snr + math.log(4), text.sentence, camera)
+        alpha, sigma = (torch.sigmoid(x).sqrt()[:, None, None, None] for x in (log_snr, -log_snr))
+        size = (alpha**2 + sigma**2 / 4).sqrt()
+        small = F.avg_pool2d(x_t, 2)
+        cells, entering = self.outer.enter(x_t, signal)
+        v_small, h = self._core(small / size, signal, text, entering)
+        # The core's v belongs to the averaged picture at its own noise level; in terms of the whole
+        # picture's v, whose low frequencies it knows, it is the following (x0 and eps eliminated).
+        low = v_small / (2 * size) - 0.75 * alpha * sigma * small / size**2
+        return F.interpolate(low, scale_factor=2.0) + self.outer.leave(cells, h, signal)
+
+    def _core(
+        self, x_t: Tensor, signal: Tensor, text: Text, entering: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """v at half the size of the whole picture, and the features that led to it."""
+        h = self.fold_in(F.pixel_unshuffle(x_t, 2))
+        h = self.down(h if entering is None else h + entering, signal)
+        deep = self.shrink(h)
+        for index, block in enumerate(self.blocks):
+            deep = block(deep, signal)
+            if str(index) in self.attentions:
+                deep = self.attentions[str(index)](deep, text.words, text.mask)
+        wide = F.interpolate(self.widen(deep), scale_factor=2.0)
+        h = self.up[0](torch.cat([h, wide], dim=1), signal)
+        h = self.up[1](h, signal)
+        return F.pixel_shuffle(self.fold_out(F.silu(self.norm(h))), 2), h
+
+
+class OuterLevel(nn.Module):
+    """What a 64-pixel picture has more than a 32-pixel one."""
+
+    def __init__(self, shape: DenoiserShape) -> None:
+        super().__init__()
+        outer, middle, signal = shape.outer_width, shape.middle_width, shape.signal_width
+        self.fold_in = nn.Conv2d(12, outer, 3, padding=1)
+        self.down = Block(outer, outer, signal)
+        self.shrink = nn.Conv2d(outer, middle, 3, stride=2, padding=1)
+        self.widen = nn.Conv2d(middle, outer, 3, padding=1)
+        self.up = Block(2 * outer, outer, signal)
+        self.norm = nn.GroupNorm(8, outer)
+        self.fold_out = nn.Conv2d(outer, 12, 3, padding=1)
+        # At first the grown network says just what its core says.
+        for layer in (self.shrink, self.fold_out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(_bias(layer))
+
+    def enter(self, x_t: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """The 32 x 32 cells, and what they tell the core."""
+        cells = self.down(self.fold_in(F.pixel_unshuffle(x_t, 2)), signal)
+        return cells, self.shrink(cells)
+
+    def leave(self, cells: Tensor, h: Tensor, signal: Tensor) -> Tensor:
+        """What is to be added to the core's prediction."""
+        wide = F.interpolate(self.widen(h), scale_factor=2.0)
+        cells = self.up(torch.cat([cells, wide], dim=1), signal)
+        return F.pixel_shuffle(self.fold_out(F.silu(self.norm(cells))), 2)
+
+
+def grow(core: Denoiser) -> Denoiser:
+    """The 64-pixel network around a trained 32-pixel one."""
+    assert core.shape.resolution == 32
+    grown = Denoiser(replace(core.shape, resolution=64))
+    missing, unexpected = grown.load_state_dict(core.state_dict(), strict=False)
+    assert not unexpected
+    assert all(name.startswith("outer.") for name in missing)
+    return grown
+
+
+def _bias(layer: nn.Conv2d) -> Tensor:
+    assert layer.bias is not None
+    return layer.bias
