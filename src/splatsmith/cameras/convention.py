@@ -1,12 +1,13 @@
 """The one place where axes, angles and matrices are decided.
 
 World: right-handed, +Z up, +X is the front of an object. Azimuth 0 looks at the front, 90
-stands on +Y (counter-clockwise seen from above); elevation 90 is straight above. Objects fit the
-unit ball. Camera: x right, y down, z forward (OpenCV). `viewmat` takes world points to camera
-points; `K` takes camera points to pixels, whose centers lie at +0.5. Angles are degrees at every
-public edge and radians inside.
+stands on +Y (counter-clockwise seen from above); elevation 90 is straight above. Objects fit
+the unit ball. Camera: x right, y down, z forward (OpenCV). `viewmat` takes world points to
+camera points; `K` takes camera points to pixels, whose centers lie at +0.5. Angles are degrees
+at every public edge and radians inside.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,8 +106,7 @@ def orbit(
     The rotation is built from the angles themselves, not from a cross product with "up", so the
     poles are ordinary places: there, the azimuth still says which way the picture is turned.
     """
-    given = [_as_vector(value) for value in (azimuth, elevation, radius, fovy)]
-    azimuth_, elevation_, radius_, fovy_ = (t.clone() for t in torch.broadcast_tensors(*given))
+    azimuth_, elevation_, radius_, fovy_ = _as_vectors(azimuth, elevation, radius, fovy)
     if not bool((radius_ > 0).all()):
         raise InputError(f"The orbit's radius must be positive, got {radius_.tolist()}.")
     rotation = _orbit_rotation(torch.deg2rad(azimuth_), torch.deg2rad(elevation_))
@@ -152,9 +152,23 @@ def focal_of(fovy: float, height: int) -> float:
     return 0.5 * height / math.tan(math.radians(fovy) / 2)
 
 
-def _as_vector(value: Angles) -> Tensor:
-    tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float32)
-    return tensor.reshape(-1)
+def _as_vectors(*values: Angles) -> list[Tensor]:
+    """One number per view for each value; tensors among them decide the device and dtype."""
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    floats = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
+    dtype = (
+        functools.reduce(torch.promote_types, floats, floats[0]) if floats else torch.float32
+    )
+    device = tensors[0].device if tensors else None
+    vectors = [torch.as_tensor(v, dtype=dtype, device=device).reshape(-1) for v in values]
+    views = max(len(vector) for vector in vectors)
+    if any(len(vector) not in (1, views) for vector in vectors):
+        counts = [len(vector) for vector in vectors]
+        raise InputError(
+            f"Azimuth, elevation, radius and fovy must have one value each, or one per view, "
+            f"got {counts} values."
+        )
+    return [vector.expand(views).clone() for vector in vectors]
 
 
 def _orbit_rotation(azimuth: Tensor, elevation: Tensor) -> Tensor:

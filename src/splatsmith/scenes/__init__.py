@@ -2,6 +2,7 @@
 
 from splatsmith.scenes.gaussians import Gaussians, color_to_sh
 from splatsmith.scenes.starts import STARTS, Ball, SmallBall, StartSettings, begin, from_points
+from splatsmith.scenes.upkeep import Upkeep, UpkeepReport, UpkeepState
 
 __all__ = [
     "STARTS",
@@ -9,6 +10,9 @@ __all__ = [
     "Gaussians",
     "SmallBall",
     "StartSettings",
+    "Upkeep",
+    "UpkeepReport",
+    "UpkeepState",
     "begin",
     "color_to_sh",
     "from_points",

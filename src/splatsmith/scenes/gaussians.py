@@ -7,7 +7,6 @@ them.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -15,6 +14,8 @@ from torch import Tensor, nn
 
 from splatsmith.cameras import Cameras
 from splatsmith.errors import InputError
+from splatsmith.render.picture import Picture
+from splatsmith.render.splat import Backend, splat
 
 SH_C0 = 0.28209479177387814  # The constant harmonic: 1 / (2 sqrt(pi)).
 
@@ -80,14 +81,14 @@ class Gaussians(nn.Module):
     def render(
         self,
         cameras: Cameras,
-        background: Float[Tensor, "*background"],
+        background: Float[Tensor, "views 3"]
+        | Float[Tensor, "3"]
+        | Float[Tensor, "views height width 3"],
         *,
         screen_offset: Float[Tensor, "views splats 2"] | None = None,
-        backend: Literal["auto", "reference", "native", "gsplat"] = "auto",
-    ) -> Any:
+        backend: Backend = "auto",
+    ) -> Picture:
         """What the cameras see; see `splatsmith.render.splat.splat` for the arguments."""
-        from splatsmith.render.splat import splat
-
         return splat(
             self.means,
             self.quats,
@@ -122,8 +123,9 @@ class Gaussians(nn.Module):
         is what `splatsmith.scenes.surgery` does.
         """
         fresh = Gaussians.from_state(state)
-        for name in PARAMETERS:
-            setattr(self, name, getattr(fresh, name))
+        for name, parameter in fresh.parameters_by_name().items():
+            parameter.requires_grad_(getattr(self, name).requires_grad)
+            setattr(self, name, parameter)
 
 
 def color_to_sh(
