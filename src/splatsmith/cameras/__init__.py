@@ -1,7 +1,7 @@
 """Where pictures are taken from: the convention, orbits and samplers."""
 
 from splatsmith.cameras.convention import Cameras, intrinsics, look_at, orbit
-from splatsmith.cameras.orbit import OrbitSampler, sheet_cameras, shifted, turntable
+from splatsmith.cameras.samplers import OrbitSampler, sheet_cameras, shifted, turntable
 
 __all__ = [
     "Cameras",
