@@ -1,0 +1,78 @@
+"""What a prior is to the rest of the house: a frozen denoiser that can be told what to see.
+
+`distill` knows priors only through these two protocols, and priors never hear of scenes: they
+see pictures. Anything with these members is a prior; nothing has to be inherited.
+"""
+
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from splatsmith.cameras.convention import Cameras
+from splatsmith.priors.prediction import Kind, Prediction
+from splatsmith.priors.schedule import NoiseSchedule
+from splatsmith.prompts.prompt import Prompt
+
+__all__ = ["Condition", "Kind", "NoiseSchedule", "Prediction", "Prior"]
+
+
+@runtime_checkable
+class Condition(Protocol):
+    """What the prior is told, one row per view; only the prior that made it can read it."""
+
+    def negative(self) -> "Condition":
+        """The twin for the other side of guidance: nothing, or the negative prompt."""
+        ...
+
+    def joined(self, other: Any) -> "Condition":
+        """The rows of this condition, then those of `other` (of the same prior)."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+@runtime_checkable
+class Prior(Protocol):
+    """A frozen diffusion model of pictures.
+
+    Attributes:
+        space: "pixel" if `encode` only rescales pictures, to -1..1; "latent" if it compresses.
+        channels: of x, 3 for pixels.
+        resolution: height and width of x.
+        views: how many views are denoised together; 1 if each is on its own.
+        schedule: alpha(t) and sigma(t).
+        default_guidance: scale of classifier-free guidance in the standard form.
+    """
+
+    space: Literal["pixel", "latent"]
+    channels: int
+    resolution: int
+    views: int
+    schedule: NoiseSchedule
+    default_guidance: float
+
+    def condition(self, prompt: Prompt, cameras: Cameras) -> Condition:
+        """What the prior will be told about each view; InputError if it cannot be told."""
+        ...
+
+    def encode(
+        self, color: Float[Tensor, "views height width 3"]
+    ) -> Float[Tensor, "views channels rows columns"]:
+        """Pictures (0..1) to x; differentiable, because the gradient must reach the scene."""
+        ...
+
+    def decode(
+        self, x: Float[Tensor, "views channels rows columns"]
+    ) -> Float[Tensor, "views height width 3"]:
+        """Pictures in 0..1 out of x."""
+        ...
+
+    def predict(
+        self,
+        x_t: Float[Tensor, "views channels rows columns"],
+        t: Float[Tensor, "views"],
+        condition: Any,
+    ) -> Prediction:
+        """What the denoiser says about `x_t` at time `t`, without gradients."""
+        ...

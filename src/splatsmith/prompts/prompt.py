@@ -1,0 +1,67 @@
+"""The words that a scene is made from."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from splatsmith.errors import InputError
+from splatsmith.prompts.views import ViewWords
+
+LONGEST = 200  # characters
+STANDARD = ViewWords()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What is wanted, and what is not.
+
+    Both texts are cleaned on the way in; see `cleaned` for what is refused. `views` of None
+    leaves the wording the same for every view.
+    """
+
+    text: str
+    negative: str = ""
+    views: ViewWords | None = STANDARD
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", cleaned(self.text))
+        if self.negative.strip():
+            object.__setattr__(self, "negative", cleaned(self.negative, "negative prompt"))
+        else:
+            object.__setattr__(self, "negative", "")
+
+    def for_views(
+        self, azimuth: Float[Tensor, "views"], elevation: Float[Tensor, "views"]
+    ) -> list[str]:
+        """The text for each view, with ", front view" and the like appended; degrees."""
+        if self.views is None:
+            return [self.text] * len(azimuth)
+        return [self.text + suffix for suffix in self.views.suffixes(azimuth, elevation)]
+
+
+def cleaned(text: str, what: str = "prompt") -> str:
+    """`text` without blanks at its ends and with single blanks inside.
+
+    Raises InputError if nothing is left, if it has over 200 characters, or if it has characters
+    that are no text, such as control characters. `what` is its name in messages.
+    """
+    for place, letter in enumerate(text, start=1):
+        if (
+            unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co", "Cn")
+            and letter not in "\t\n\r"
+        ):
+            raise InputError(
+                f"The {what} has a character that is no text at place {place} "
+                f"(U+{ord(letter):04X}); take it out."
+            )
+    single = " ".join(text.split())
+    if not single:
+        raise InputError(f'The {what} is empty; name an object, such as "a red mushroom".')
+    if len(single) > LONGEST:
+        raise InputError(
+            f"The {what} has {len(single)} characters, and {LONGEST} are the most; "
+            f'shorten it to something like "a red mushroom".'
+        )
+    return single
