@@ -1,5 +1,6 @@
 """Frozen 2D diffusion models: the protocol that all of them keep, and the ones we have."""
 
+from splatsmith.priors.analytic import AnalyticPrior, nearest_azimuth
 from splatsmith.priors.prediction import Kind, Prediction
 from splatsmith.priors.protocol import Condition, Prior
 from splatsmith.priors.schedule import (
@@ -14,6 +15,7 @@ from splatsmith.priors.schedule import (
 )
 
 __all__ = [
+    "AnalyticPrior",
     "BetaTable",
     "Condition",
     "Cosine",
@@ -24,6 +26,7 @@ __all__ = [
     "RectifiedFlow",
     "cosine",
     "linear",
+    "nearest_azimuth",
     "rectified_flow",
     "scaled_linear",
 ]

@@ -75,8 +75,13 @@ class Prediction:
 
     def converted(self, kind: Kind) -> "Prediction":
         """The same prediction with `kind` as its own way of answering."""
-        values = {"eps": self.eps, "x0": self.x0, "v": self.v, "flow": self.flow}
-        return replace(self, kind=kind, value=values[kind])
+        return self.with_value(kind, getattr(self, kind))
+
+    def with_value(
+        self, kind: Kind, value: Float[Tensor, "views channels height width"]
+    ) -> "Prediction":
+        """Another prediction about the same x_t."""
+        return replace(self, kind=kind, value=value)
 
     def __len__(self) -> int:
         return len(self.value)

@@ -1,0 +1,69 @@
+"""Classifier-free guidance, in its standard form only: e_u + s (e_c - e_u).
+
+Ho and Salimans 2022. A scale of 1 is the conditional prediction as it is, 0 the unconditional
+one. Much published code computes e_c + s (e_c - e_u) instead, which is the standard scale
+s + 1: recipes here hold the standard scale.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from splatsmith.errors import InputError
+from splatsmith.priors.prediction import Prediction
+from splatsmith.priors.protocol import Prior
+
+
+def guided(
+    prior: Prior,
+    x_t: Float[Tensor, "views channels height width"],
+    t: Float[Tensor, "views"],
+    condition: Any,
+    scale: float,
+    rescale: float = 0.0,
+) -> Prediction:
+    """The prior's prediction, guided; one call of the prior, with both conditions in one batch.
+
+    At scales 1 and 0 only the side that counts is computed. `rescale` (MVDream's phi, 0 to 1)
+    draws the spread of the guided picture back toward that of the conditional one.
+    """
+    if not 0 <= rescale <= 1:
+        raise InputError(f"rescale must lie in 0 to 1, got {rescale}.")
+    if scale == 1:
+        return prior.predict(x_t, t, condition)
+    if scale == 0 and rescale == 0:
+        return prior.predict(x_t, t, condition.negative())
+    views = len(x_t)
+    both = condition.joined(condition.negative())
+    answer = prior.predict(torch.cat([x_t, x_t]), torch.cat([t, t]), both)
+    conditional, unconditional = answer[:views], answer[views:]
+    combined = combine(conditional, unconditional, scale)
+    return rescaled(combined, conditional, rescale, prior.views) if rescale else combined
+
+
+def combine(conditional: Prediction, unconditional: Prediction, scale: float) -> Prediction:
+    """Both predictions must be about the same x_t.
+
+    Then eps, x0, v and flow are affine in each other, so guidance in any one of them is
+    guidance in all.
+    """
+    other = unconditional.converted(conditional.kind).value
+    value = other + scale * (conditional.value - other)
+    return conditional.with_value(conditional.kind, value)
+
+
+def rescaled(
+    combined: Prediction, conditional: Prediction, phi: float, group: int = 1
+) -> Prediction:
+    """The clean picture brought a share `phi` of the way to the conditional one's deviation.
+
+    Lin et al. 2023 (Common diffusion noise schedules and sample steps are flawed), equations
+    15 and 16, on x0 and over each `group` of views as in MVDream (Shi et al. 2023).
+    """
+    x0 = combined.x0
+    wanted = conditional.x0.reshape(len(x0) // group, -1).std(dim=1)
+    got = x0.reshape(len(x0) // group, -1).std(dim=1)
+    factor = phi * wanted / got.clamp(min=1e-12) + (1 - phi)
+    return combined.with_value("x0", x0 * factor.repeat_interleave(group)[:, None, None, None])
