@@ -1,0 +1,22 @@
+"""The toybox: a procedural world of captioned objects with known geometry, colors and front."""
+
+from splatsmith.toybox.captions import caption_of, parse
+from splatsmith.toybox.catalog import CATEGORIES
+from splatsmith.toybox.drawing import ToyPicture, render
+from splatsmith.toybox.objects import ToyObject, build, draw_object
+from splatsmith.toybox.sampler import Batch, BatchSampler
+from splatsmith.toybox.words import COLORS
+
+__all__ = [
+    "CATEGORIES",
+    "COLORS",
+    "Batch",
+    "BatchSampler",
+    "ToyObject",
+    "ToyPicture",
+    "build",
+    "caption_of",
+    "draw_object",
+    "parse",
+    "render",
+]

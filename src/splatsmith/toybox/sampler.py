@@ -1,0 +1,113 @@
+"""Training batches that stream out of the toybox: captioned pictures, nothing stored.
+
+Batch number k of a seed is always the same batch: every draw comes from a generator seeded by
+(seed, k), so a resumed training needs to remember only k.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from splatsmith.cameras.convention import orbit
+from splatsmith.errors import InputError
+from splatsmith.toybox.captions import caption_of
+from splatsmith.toybox.drawing import camera_light, render_tape
+from splatsmith.toybox.objects import DRAWS, ToyObject, object_from
+from splatsmith.toybox.split import Split
+from splatsmith.toybox.tape import joined
+from splatsmith.toybox.words import Color
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Captioned pictures; angles in degrees, azimuth in -180..180."""
+
+    color: Float[Tensor, "views height width 3"]  # 0..1, background blended in
+    alpha: Float[Tensor, "views height width 1"]
+    captions: tuple[str, ...]
+    azimuth: Float[Tensor, "views"]
+    elevation: Float[Tensor, "views"]
+    toys: tuple[ToyObject, ...]
+
+
+@dataclass(kw_only=True)
+class BatchSampler:
+    """An endless stream of batches; `counter` is its whole state."""
+
+    size: int  # pixels a side
+    batch: int  # pictures
+    seed: int
+    split: Split = "train"
+    background: Color = (1.0, 1.0, 1.0)
+    radius: float = 3.2
+    radius_jitter: float = 0.04  # share of the radius, either way
+    fovy: float = 40.0
+    light_jitter: float = 0.25  # in camera axes, against a light vector of length 1.3
+    samples: int = 2  # a side of each pixel
+    threads: int = 1
+    counter: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.batch < 1:
+            raise InputError(
+                f"size and batch must be positive, got {self.size} and {self.batch}."
+            )
+        if self.split not in ("train", "dev", "held"):
+            raise InputError(f"split must be train, dev or held, got {self.split!r}.")
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        self.counter += 1
+        return self.batch_at(self.counter - 1)
+
+    def batch_at(self, index: int) -> Batch:
+        """Batch number `index`, whatever was drawn before."""
+        words = np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)
+        generator = torch.Generator().manual_seed(int(words[0]) >> 1)
+        draws = torch.rand(self.batch, DRAWS + 8, generator=generator)
+        rows = draws[:, :DRAWS].tolist()
+        toys = tuple(object_from(row, self.split) for row in rows)
+        captions = tuple(
+            caption_of(toy, row[24:29]) for toy, row in zip(toys, rows, strict=True)
+        )
+        return self._picture(toys, captions, draws[:, DRAWS:])
+
+    def _picture(
+        self,
+        toys: tuple[ToyObject, ...],
+        captions: tuple[str, ...],
+        draws: Float[Tensor, "views 8"],
+    ) -> Batch:
+        azimuth = draws[:, 0] * 360 - 180
+        elevation = elevations(draws[:, 1], draws[:, 2])
+        radius = self.radius * (1 + self.radius_jitter * (2 * draws[:, 3] - 1))
+        cameras = orbit(
+            azimuth,
+            elevation,
+            radius=radius,
+            fovy=self.fovy,
+            width=self.size,
+            height=self.size,
+        )
+        light = camera_light(cameras, (2 * draws[:, 4:7] - 1) * self.light_jitter)
+        ground = torch.tensor(self.background).expand(self.batch, 3)
+        tape, starts = joined([toy.tape for toy in toys])
+        which = np.arange(self.batch, dtype=np.int32)
+        drawn = render_tape(
+            tape, starts, which, cameras, light, ground, self.samples, self.threads
+        )
+        return Batch(drawn.color, drawn.alpha, captions, azimuth, elevation, toys)
+
+
+def elevations(
+    kind: Float[Tensor, "views"], place: Float[Tensor, "views"]
+) -> Float[Tensor, "views"]:
+    """Degrees: mostly -10 to 40, some -15 to 60, a few from above up to 85."""
+    middle, wide, above = -10 + 50 * place, -15 + 75 * place, 55 + 30 * place
+    return torch.where(kind < 0.65, middle, torch.where(kind < 0.92, wide, above))
