@@ -2,5 +2,6 @@
 
 from splatsmith.prompts.prompt import Prompt
 from splatsmith.prompts.views import ViewWords
+from splatsmith.prompts.vocabulary import Reading, Vocabulary, parse_prompt
 
-__all__ = ["Prompt", "ViewWords"]
+__all__ = ["Prompt", "Reading", "ViewWords", "Vocabulary", "parse_prompt"]

@@ -1,7 +1,7 @@
 """The words that a scene is made from."""
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jaxtyping import Float
 from torch import Tensor
@@ -18,12 +18,14 @@ class Prompt:
     """What is wanted, and what is not.
 
     Both texts are cleaned on the way in; see `cleaned` for what is refused. `views` of None
-    leaves the wording the same for every view.
+    leaves the wording the same for every view. `notes` say what was changed in what the user
+    wrote, a sentence each; they are for showing only.
     """
 
     text: str
     negative: str = ""
     views: ViewWords | None = STANDARD
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", cleaned(self.text))
