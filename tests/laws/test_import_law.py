@@ -58,7 +58,9 @@ def breaches(file: source.File) -> list[str]:
 
 
 def _within(name: str, allowed: set[str]) -> bool:
-    inner = name.removeprefix("splatsmith").removeprefix(".") + "."
+    if name == "splatsmith":
+        return "optimize" in allowed  # Its front opens on everything, for those who may see it.
+    inner = name.removeprefix("splatsmith.") + "."
     return any(inner.startswith(f"{part}.") for part in allowed if part)
 
 
@@ -85,6 +87,7 @@ def test_every_file_keeps_the_import_law():
         ("optimize/x.py", "from splatsmith.cli.main import main"),
         ("cameras/x.py", "from splatsmith.prompts import Prompt"),
         ("scenes/x.py", "from splatsmith import _splat"),
+        ("scenes/x.py", "import splatsmith"),
         ("gadgets/x.py", "import math"),
     ],
 )
@@ -101,6 +104,7 @@ def test_the_law_notices(path, text):
         ("render/x.py", "from splatsmith import _splat\nfrom . import picture"),
         ("optimize/x.py", "from splatsmith.priors import Prior\nimport splatsmith.scenes"),
         ("cli/x.py", "from splatsmith import __version__, train"),
+        ("optimize/x.py", "import splatsmith"),
         ("cameras/x.py", "from splatsmith.errors import InputError"),
     ],
 )

@@ -38,6 +38,12 @@ def test_distances_are_those_of_brute_force(kind, count, neighbors, seed):
     assert torch.equal(found, by_brute_force(points, neighbors))
 
 
+@pytest.mark.parametrize("kind", sorted(CLOUDS))
+def test_neighbors_in_far_blocks_are_not_missed(kind, gen):
+    points = CLOUDS[kind](2500, gen)
+    assert torch.equal(nearest_distances(points, 3), by_brute_force(points, 3))
+
+
 def test_a_lattice_of_many_points_has_its_spacing():
     axis = torch.arange(32.0)
     points = torch.cartesian_prod(axis, axis, axis)

@@ -206,7 +206,7 @@ def _grow_and_prune(
 ) -> UpkeepReport:
     gradient = state.gradient_sum / state.seen.clamp_min(1)
     large = scene.scales.amax(dim=-1) > settings.split_scale
-    grow = (gradient > settings.grow_gradient) & (scene.opacities >= settings.prune_opacity)
+    grow = gradient > settings.grow_gradient
     keep, rescued = _rescue(settings, scene, ~_unwanted(settings, state, scene, grow & large))
     grow = _within_cap(grow & keep, gradient, settings.cap - int(keep.sum()))
     split, clone = grow & large, grow & ~large
