@@ -17,7 +17,7 @@ from splatsmith.cameras import OrbitSampler, sheet_cameras, turntable
 from splatsmith.scenes import from_points
 from splatsmith.scenes.starts import ball_points
 
-SIZE = 96
+SIZE = 64
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples/cameras.png")
 
 generator = torch.Generator().manual_seed(0)
@@ -29,9 +29,9 @@ balls = [  # center, radius, color
 ]
 points, colors = [], []
 for center, radius, color in balls:
-    points.append(ball_points(500, radius, generator) + torch.tensor(center))
-    colors.append(torch.tensor(color).expand(500, 3))
-scene = from_points(torch.cat(points), torch.cat(colors), opacity=0.9, scale=0.7)
+    points.append(ball_points(300, radius, generator) + torch.tensor(center))
+    colors.append(torch.tensor(color).expand(300, 3))
+scene = from_points(torch.cat(points), torch.cat(colors), opacity=0.9, scale=0.6)
 
 sampler = OrbitSampler(elevation=(-30.0, 80.0))  # stratified, uniform on the sphere
 rows = {

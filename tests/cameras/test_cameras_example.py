@@ -22,8 +22,8 @@ def test_the_example_shows_the_red_front_first(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     pixels = np.asarray(Image.open(out)).astype(int)
-    assert pixels.shape == (3 * 96, 8 * 96, 3)
-    front, left = pixels[54, 48], pixels[54, 2 * 96 + 48]  # just below the middle of the views
+    assert pixels.shape == (3 * 64, 8 * 64, 3)
+    front, left = pixels[36, 32], pixels[36, 2 * 64 + 32]  # just below the middle of the views
     assert front[0] > 180
     assert front[1:].max() < 100
     assert left[1] > 140
