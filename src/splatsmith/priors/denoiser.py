@@ -1,13 +1,15 @@
 """The network of the embedded prior: a small U-Net that reads a caption and a camera.
 
-A picture of 64 x 64 is folded into 32 x 32 cells of 2 x 2 pixels, then treated on three levels: 32 x 32
-and 16 x 16 by convolutions alone, 8 x 8 by convolutions and attention that also sees the words. The same
-network without its outermost level works on pictures of 32 x 32, where most of what there is to
-learn is learned at a quarter of the cost; `grow` then adds the outer level around the trained core.
+A picture of 64 x 64 is folded into 32 x 32 cells of 2 x 2 pixels, then treated on three levels:
+32 x 32 and 16 x 16 by convolutions alone, 8 x 8 by convolutions and attention that also sees
+the words. The same network without its outermost level works on pictures of 32 x 32, where most
+of what there is to learn is learned at less cost; `grow` adds the outer level around the core.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +35,12 @@ class DenoiserShape:
     text_layers: int = 2
     vocabulary: int = 256  # rows of the word table
     words: int = 24  # longest caption
+
+    @staticmethod
+    def from_plain(values: Mapping[str, Any]) -> "DenoiserShape":
+        """From what JSON keeps of it; TypeError if the names are not its own."""
+        lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return DenoiserShape(**lists)
 
 
 class Block(nn.Module):
@@ -119,7 +127,7 @@ class Signal(nn.Module):
         sentence: Float[Tensor, "views text_width"],
         camera: Float[Tensor, "views features"],
     ) -> Float[Tensor, "views signal"]:
-        """`log_snr` is the noise level; unlike time, it means the same at every picture size."""
+        """`log_snr` is the noise level; it means the same at every picture size."""
         frequencies = torch.exp(torch.linspace(-3.0, 2.0, 32, device=log_snr.device))
         angle = log_snr[:, None] * frequencies
         time = self.time(torch.cat([angle.sin(), angle.cos()], dim=1).to(sentence.dtype))
@@ -165,7 +173,9 @@ class Denoiser(nn.Module):
             }
         )
         self.widen = nn.Conv2d(inner, middle, 3, padding=1)
-        self.up = nn.ModuleList([Block(2 * middle, middle, signal), Block(middle, middle, signal)])
+        self.up = nn.ModuleList(
+            [Block(2 * middle, middle, signal), Block(middle, middle, signal)]
+        )
         self.norm = nn.GroupNorm(8, middle)
         self.fold_out = nn.Conv2d(middle, 12, 3, padding=1)
         nn.init.zeros_(self.fold_out.weight)
@@ -182,22 +192,24 @@ class Denoiser(nn.Module):
         text = self.text(tokens)
         if self.outer is None:
             return self._core(x_t, self.signal(log_snr, text.sentence, camera), text)[0]
-        # Averaging 2 x 2 pixels halves the noise: a quarter of the variance, log 4 more log-SNR.
+        # Averaging 2 x 2 pixels leaves a quarter of the noise's variance: log 4 more log-SNR.
         signal = self.signal(log_snr + math.log(4), text.sentence, camera)
-        alpha, sigma = (torch.sigmoid(x).sqrt()[:, None, None, None] for x in (log_snr, -log_snr))
+        alpha, sigma = (
+            torch.sigmoid(x).sqrt()[:, None, None, None] for x in (log_snr, -log_snr)
+        )
         size = (alpha**2 + sigma**2 / 4).sqrt()
         small = F.avg_pool2d(x_t, 2)
         cells, entering = self.outer.enter(x_t, signal)
         v_small, h = self._core(small / size, signal, text, entering)
-        # The core's v belongs to the averaged picture at its own noise level; in terms of the whole
-        # picture's v, whose low frequencies it knows, it is the following (x0 and eps eliminated).
+        # The core's v belongs to the averaged picture at its own noise level; in terms of the
+        # whole picture's v, whose low frequencies it knows, it is this (x0 and eps eliminated).
         low = v_small / (2 * size) - 0.75 * alpha * sigma * small / size**2
         return F.interpolate(low, scale_factor=2.0) + self.outer.leave(cells, h, signal)
 
     def _core(
         self, x_t: Tensor, signal: Tensor, text: Text, entering: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """v at half the size of the whole picture, and the features that led to it."""
+        """The core's velocity, and the features that led to it."""
         h = self.fold_in(F.pixel_unshuffle(x_t, 2))
         h = self.down(h if entering is None else h + entering, signal)
         deep = self.shrink(h)
@@ -249,6 +261,11 @@ def grow(core: Denoiser) -> Denoiser:
     assert not unexpected
     assert all(name.startswith("outer.") for name in missing)
     return grown
+
+
+def _share(log_snr: Tensor) -> Tensor:
+    """Alpha of a variance-preserving schedule, ready to multiply pictures with."""
+    return torch.sigmoid(log_snr).sqrt()[:, None, None, None]
 
 
 def _bias(layer: nn.Conv2d) -> Tensor:

@@ -8,16 +8,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+
 @dataclass(frozen=True)
 class Text:
     """Captions as the denoiser takes them."""
 
     words: Float[Tensor, "views words_and_start width"]
     sentence: Float[Tensor, "views width"]
-    mask: Float[Tensor, "views words_and_start"]  # 0 at a word, very negative where there is none
+    mask: Float[Tensor, "views words_and_start"]  # 0 at a word, else very negative
 
 
-PAD = 0  # the row of the word table that stands for "no word"; a caption of pads alone says nothing
+PAD = 0  # the row of the word table that stands for "no word"
 
 
 def attend(
@@ -103,7 +104,9 @@ class WordTable:
         """
         rows = torch.zeros(len(captions), self.length, dtype=torch.long)
         for view, caption in enumerate(captions):
-            found = [self.rows[w] for w in re.findall("[a-z]+", caption.lower()) if w in self.rows]
+            found = [
+                self.rows[w] for w in re.findall("[a-z]+", caption.lower()) if w in self.rows
+            ]
             found = found[: self.length]
             rows[view, : len(found)] = torch.tensor(found, dtype=torch.long)
         return rows

@@ -1,0 +1,199 @@
+"""How the embedded prior is made: `splatsmith train prior --minutes N [--resume]`.
+
+Pictures stream out of the toybox; nothing is stored but the network. The first part of the time
+goes to pictures of 32 x 32 pixels, then the network grows and goes on at 64 x 64. Captions,
+view words and camera are each left out at random, so that every combination works later.
+What is drawn depends on (seed, step) alone, so a resumed training sees what it would have seen.
+"""
+
+import math
+import time
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from splatsmith.optimize.streams import stream
+from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features, grow
+from splatsmith.priors.embedded import schedule_for
+from splatsmith.priors.text import WordTable
+from splatsmith.prompts.views import ViewWords
+from splatsmith.toybox.sampler import BatchSampler
+from splatsmith.toybox.split import Split
+from splatsmith.train.progress import Reporter
+from splatsmith.train.state import TrainingState, load_state, save_state
+from splatsmith.train.words import embedded_vocabulary, word_table
+
+SAVE_EVERY = 120.0  # seconds of training between two checkpoints
+SMALL = DenoiserShape(resolution=32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorTraining:
+    """The numbers of one training."""
+
+    minutes: float = 120.0  # of training proper; checkpoints and sheets are not counted
+    seed: int = 0
+    batch: int = 16  # pictures a step; more steps beat larger batches at this budget
+    small_share: float = 0.5  # of the time, at 32 x 32
+    rate: float = 1e-3  # AdamW, after warm-up and before the fall
+    warm_up: int = 200  # steps, at the start and after growing
+    fall_from: float = 0.65  # share of the time after which the rate falls, as a cosine
+    final_rate: float = 2e-5
+    weight_decay: float = 0.01
+    averaging: float = 0.9985  # decay per step of the moving average of the weights
+    no_caption: float = 0.12  # share of the pictures shown without a caption
+    view_words: float = 0.5  # share of the captions that end in "front view" or the like
+    no_camera: float = 0.4  # share of the pictures shown without their camera
+    shape: DenoiserShape = SMALL  # of the first network
+    low_noise: float = 0.1  # share of the times below `middle_noise`
+    middle_noise: float = 0.15  # distillation lives above this time
+
+    def rate_at(self, progress: float, steps_since_growth: int) -> float:
+        """Learning rate after a share `progress` (0 to 1) of the time."""
+        warm = min(1.0, (steps_since_growth + 1) / self.warm_up)
+        fallen = min(1.0, max(0.0, (progress - self.fall_from) / (1 - self.fall_from)))
+        share = 0.5 * (1 + math.cos(math.pi * fallen))
+        return warm * (self.final_rate + (self.rate - self.final_rate) * share)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One batch as the network is asked about it; `answer` is v."""
+
+    x_t: Float[Tensor, "views 3 height width"]
+    log_snr: Float[Tensor, "views"]
+    tokens: Int[Tensor, "views words"]
+    camera: Float[Tensor, "views 7"]
+    answer: Float[Tensor, "views 3 height width"]
+
+    def to(self, device: str) -> "Lesson":
+        """The same lesson on another device."""
+        return Lesson(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+class Student:
+    """The network, its moving average and its optimizer."""
+
+    def __init__(self, net: Denoiser, device: str) -> None:
+        self.net = net.to(device).to(memory_format=torch.channels_last)
+        self.average = Denoiser(net.shape).to(device).to(memory_format=torch.channels_last)
+        self.average.load_state_dict(self.net.state_dict())
+        self.average.requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), betas=(0.9, 0.99), fused=True)
+
+    def learn(self, lesson: Lesson, settings: PriorTraining, rate: float, steps: int) -> float:
+        """One step; returns the mean squared error of v."""
+        for group in self.optimizer.param_groups:
+            group["lr"], group["weight_decay"] = rate, settings.weight_decay
+        loss = _error(self.net, lesson)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        decay = min(settings.averaging, (steps + 1) / (steps + 10))
+        averages, weights = list(self.average.parameters()), list(self.net.parameters())
+        with torch.no_grad():
+            torch._foreach_lerp_(averages, weights, 1 - decay)
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def examined(self, lessons: list[Lesson]) -> float:
+        """Mean squared error of v by the averaged weights."""
+        return sum(float(_error(self.average, lesson)) for lesson in lessons) / len(lessons)
+
+
+def _error(net: Denoiser, lesson: Lesson) -> Float[Tensor, ""]:
+    with torch.autocast(lesson.x_t.device.type, torch.bfloat16):
+        v = net(lesson.x_t, lesson.log_snr, lesson.tokens, lesson.camera)
+    return F.mse_loss(v.float(), lesson.answer)
+
+
+def train_prior(
+    settings: PriorTraining, out: Path, *, resume: bool = False, device: str = "cpu"
+) -> Path:
+    """Train, or go on training; returns the path of the weights, `out`/prior.safetensors.
+
+    `out` also receives a checkpoint every two minutes, `log.jsonl` and sheets of samples. It
+    can be interrupted at any time; with `resume`, and more minutes if wished, it goes on.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    table = word_table()
+    reporter = Reporter(out, table, embedded_vocabulary(), settings.minutes * 60)
+    shape = replace(settings.shape, vocabulary=len(table.words) + 1, words=table.length)
+    state = load_state(out) if resume else TrainingState(shape)
+    student = state.student(settings.seed, device)
+    held = _held_lessons(settings, student.net.shape.resolution, table, device)
+    begun, saved = time.perf_counter() - state.seconds, state.seconds
+    with reporter:
+        while (progress := state.seconds / (settings.minutes * 60)) < 1:
+            if student.net.shape.resolution == 32 and progress >= settings.small_share:
+                student = Student(grow(student.average), device)
+                state.grown_at = state.step
+                held = _held_lessons(settings, 64, table, device)
+            size, steps = student.net.shape.resolution, state.step - state.grown_at
+            lesson = draw_lesson(settings, size, state.step, table).to(device)
+            rate = settings.rate_at(progress, steps)
+            loss = student.learn(lesson, settings, rate, steps)
+            state.step += 1
+            pause = time.perf_counter()
+            reporter.step(student, state, loss, held)
+            if state.seconds - saved > SAVE_EVERY:
+                save_state(out, state, student)
+                saved = state.seconds
+            begun += time.perf_counter() - pause
+            state.seconds = time.perf_counter() - begun
+    save_state(out, state, student)
+    made = {"seed": settings.seed, "pictures": state.step * settings.batch}
+    return reporter.finish(student, state, made | {"minutes": round(state.seconds / 60, 1)})
+
+
+def _held_lessons(
+    settings: PriorTraining, size: int, table: WordTable, device: str
+) -> list[Lesson]:
+    """Lessons on pairs and instances that are never trained on, the same ones each time."""
+    first = 1_000_000  # far from the steps of any training
+    steps = range(first, first + 4)
+    return [draw_lesson(settings, size, k, table, "held").to(device) for k in steps]
+
+
+def draw_lesson(
+    settings: PriorTraining, size: int, step: int, table: WordTable, split: Split = "train"
+) -> Lesson:
+    """The lesson of a step: it depends on the arguments alone."""
+    sampler = BatchSampler(size=size, batch=settings.batch, seed=settings.seed, split=split)
+    batch = sampler.batch_at(step)
+    generator = stream(settings.seed, f"lesson {size}", step)
+    views = settings.batch
+
+    def happens(share: float) -> Tensor:
+        return torch.rand(views, generator=generator) < share
+
+    worded, silent, known = (
+        happens(settings.view_words),
+        happens(settings.no_caption),
+        ~happens(settings.no_camera),
+    )
+    suffixes = ViewWords().suffixes(batch.azimuth, batch.elevation)
+    captions = [
+        "" if silent[i] else batch.captions[i] + (suffixes[i] if worded[i] else "")
+        for i in range(views)
+    ]
+    place, low = torch.rand(views, generator=generator), happens(settings.low_noise)
+    middle = settings.middle_noise
+    t = torch.where(low, place * middle, middle + (1 - middle) * place)
+    x0 = batch.color.permute(0, 3, 1, 2) * 2 - 1
+    noise = torch.randn(x0.shape, generator=generator)
+    schedule = schedule_for(size)
+    alpha, sigma = (f(t)[:, None, None, None] for f in (schedule.alpha, schedule.sigma))
+    return Lesson(
+        x_t=(alpha * x0 + sigma * noise).contiguous(memory_format=torch.channels_last),
+        log_snr=schedule.log_snr(t),
+        tokens=table.encode(captions),
+        camera=camera_features(batch.azimuth, batch.elevation, known.float()),
+        answer=alpha * noise - sigma * x0,
+    )

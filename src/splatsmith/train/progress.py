@@ -1,0 +1,86 @@
+"""What a training shows while it runs: a line, a log, a validation loss, sample sheets."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from splatsmith.priors.embedded import EmbeddedPrior, save_embedded
+from splatsmith.priors.text import WordTable
+from splatsmith.prompts.vocabulary import Vocabulary
+from splatsmith.train.samples import sample_sheet
+
+if TYPE_CHECKING:
+    from splatsmith.train.prior import Lesson, Student
+    from splatsmith.train.state import TrainingState
+
+VALIDATE_EVERY = 180.0  # seconds of training
+SHEET_EVERY = 900.0
+WEIGHTS = "prior.safetensors"
+LOG = "log.jsonl"
+
+
+class Reporter:
+    """Everything that leaves a training for people to look at; shows its line while entered."""
+
+    def __init__(
+        self, out: Path, words: WordTable, vocabulary: Vocabulary, seconds: float
+    ) -> None:
+        self.out = out
+        self.words = words
+        self.vocabulary = vocabulary
+        self.validated = self.sheeted = 0.0
+        self.line = Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+        )
+        self.task = self.line.add_task("training", total=seconds)
+
+    def __enter__(self) -> "Reporter":
+        self.line.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.line.stop()
+
+    def step(
+        self, student: "Student", state: "TrainingState", loss: float, held: "list[Lesson]"
+    ) -> None:
+        """After every step: the line; now and then the validation loss, more seldom a sheet."""
+        size = student.net.shape.resolution
+        shown = f"step {state.step}, {size} px, loss {loss:.4f}"
+        self.line.update(self.task, completed=state.seconds, description=shown)
+        if state.seconds - self.validated >= VALIDATE_EVERY:
+            self.validated = state.seconds
+            self._log(
+                step=state.step,
+                seconds=round(state.seconds),
+                resolution=size,
+                loss=round(loss, 5),
+                held=round(student.examined(held), 5),
+            )
+        if state.seconds - self.sheeted >= SHEET_EVERY:
+            self.sheeted = state.seconds
+            self._sheet(student, state)
+
+    def finish(self, student: "Student", state: "TrainingState", made: dict[str, Any]) -> Path:
+        """Write the averaged weights, with `made` (how they were made) in their header."""
+        path = self.out / WEIGHTS
+        save_embedded(path, student.average, self.vocabulary, self.words, made)
+        self._sheet(student, state)
+        return path
+
+    def _log(self, **figures: float) -> None:
+        with (self.out / LOG).open("a") as file:
+            file.write(json.dumps(figures) + "\n")
+
+    def _sheet(self, student: "Student", state: "TrainingState") -> None:
+        """What the averaged weights make of the development prompts, with no scene at all."""
+        prior = EmbeddedPrior(student.average, self.vocabulary, self.words, "in training")
+        sample_sheet(prior, self.out / f"samples-{state.step:06d}.png")

@@ -1,0 +1,80 @@
+"""What a training's checkpoint holds: weights, their average, Adam's moments, counters."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from splatsmith.errors import InputError, InvalidFile
+from splatsmith.files import replace_file
+from splatsmith.priors.denoiser import Denoiser, DenoiserShape
+
+if TYPE_CHECKING:
+    from splatsmith.train.prior import Student
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands; `tensors` is what was loaded, None at the start."""
+
+    shape: DenoiserShape
+    step: int = 0
+    seconds: float = 0.0  # of training so far
+    grown_at: int = 0  # the step at which the network grew to 64 x 64
+    tensors: dict[str, Tensor] | None = None
+
+    def student(self, seed: int, device: str) -> "Student":
+        """The network of this state; at the start, one with weights drawn from `seed`."""
+        from splatsmith.train.prior import Student
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # nn.Module knows no other way to draw its weights
+            student = Student(Denoiser(self.shape), device)
+        if self.tensors is not None:
+            student.net.load_state_dict(_part(self.tensors, "net."))
+            student.average.load_state_dict(_part(self.tensors, "average."))
+            for name, parameter in student.net.named_parameters():
+                moments = _part(self.tensors, f"adam.{name}.")
+                if moments:
+                    student.optimizer.state[parameter] = moments
+        return student
+
+
+def save_state(out: Path, state: TrainingState, student: "Student") -> None:
+    """Write the checkpoint, whole or not at all."""
+    state.shape = student.net.shape
+    tensors = {f"net.{k}": v for k, v in student.net.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in student.average.state_dict().items()}
+    for name, parameter in student.net.named_parameters():
+        for key, value in student.optimizer.state[parameter].items():
+            tensors[f"adam.{name}.{key}"] = value
+    counters = {name: getattr(state, name) for name in ("step", "seconds", "grown_at")}
+    counters["shape"] = asdict(state.shape)
+    plain = {k: v.detach().contiguous() for k, v in tensors.items()}
+    replace_file(out / CHECKPOINT, save(plain, metadata={"counters": json.dumps(counters)}))
+
+
+def load_state(out: Path) -> TrainingState:
+    """The checkpoint in `out`; InputError if there is none, InvalidFile if it is damaged."""
+    path = out / CHECKPOINT
+    if not path.is_file():
+        raise InputError(f"There is nothing to resume in {out}: {CHECKPOINT} is missing.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            counters = json.loads((file.metadata() or {})["counters"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        shape = DenoiserShape.from_plain(counters.pop("shape"))
+        return TrainingState(shape=shape, tensors=tensors, **counters)
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise InvalidFile(path, None, f"not a training checkpoint ({error})") from error
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

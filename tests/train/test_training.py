@@ -1,0 +1,99 @@
+"""Training the embedded prior: it learns, grows, resumes, and what it writes can be used."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from splatsmith.errors import InputError, InvalidFile
+from splatsmith.priors.denoiser import DenoiserShape
+from splatsmith.priors.embedded import load_embedded, schedule_for
+from splatsmith.train.prior import PriorTraining, draw_lesson, train_prior
+from splatsmith.train.state import CHECKPOINT, load_state
+from splatsmith.train.words import embedded_vocabulary, word_table
+
+TINY = DenoiserShape(
+    resolution=32, outer_width=8, middle_width=8, inner_width=16, inner_blocks=1,
+    attentive_blocks=(0,), heads=2, signal_width=16, text_width=32, text_layers=1,
+)  # fmt: skip
+BRIEF = PriorTraining(minutes=0.03, batch=4, shape=TINY, warm_up=5)
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sample sheets take long; their own test is below."""
+    monkeypatch.setattr("splatsmith.train.progress.sample_sheet", lambda prior, path: None)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_training_grows_saves_resumes_and_ends_in_a_usable_prior(tmp_path: Path) -> None:
+    weights = train_prior(BRIEF, tmp_path)
+    state = load_state(tmp_path)
+    assert state.shape.resolution == 64
+    assert 0 < state.grown_at < state.step
+    longer = replace(BRIEF, minutes=0.06)
+    assert train_prior(longer, tmp_path, resume=True) == weights
+    resumed = load_state(tmp_path)
+    assert resumed.step > state.step
+    assert resumed.grown_at == state.grown_at
+    prior = load_embedded(weights)
+    assert prior.resolution == 64
+    assert prior.vocabulary == embedded_vocabulary()
+
+
+def test_nothing_to_resume_and_damaged_checkpoints_are_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing to resume"):
+        train_prior(BRIEF, tmp_path, resume=True)
+    (tmp_path / CHECKPOINT).write_bytes(b"\x00" * 50)
+    with pytest.raises(InvalidFile, match="not a training checkpoint"):
+        train_prior(BRIEF, tmp_path, resume=True)
+
+
+def test_a_lesson_depends_on_seed_and_step_alone() -> None:
+    table = word_table()
+    first, again = (draw_lesson(BRIEF, 32, 7, table) for _ in range(2))
+    other = draw_lesson(BRIEF, 32, 8, table)
+    torch.testing.assert_close(first.x_t, again.x_t, rtol=0, atol=0)
+    assert first.tokens.tolist() == again.tokens.tolist()
+    assert (first.x_t - other.x_t).abs().max() > 0.1
+
+
+def test_a_lesson_asks_about_a_true_picture() -> None:
+    lesson = draw_lesson(replace(BRIEF, batch=64), 32, 0, word_table())
+    alpha = torch.sigmoid(lesson.log_snr).sqrt()[:, None, None, None]
+    sigma = torch.sigmoid(-lesson.log_snr).sqrt()[:, None, None, None]
+    x0 = alpha * lesson.x_t - sigma * lesson.answer
+    assert x0.min() > -1.001
+    assert x0.max() < 1.001
+    torch.testing.assert_close(x0[:, :, 0, 0], torch.ones(64, 3), atol=1e-3, rtol=0)
+
+
+def test_captions_view_words_and_cameras_are_left_out_as_often_as_asked() -> None:
+    settings = replace(BRIEF, batch=600)
+    table = word_table()
+    lesson = draw_lesson(settings, 32, 0, table)
+    silent = (lesson.tokens == 0).all(dim=1).float().mean().item()
+    view = (lesson.tokens == table.rows["view"]).any(dim=1).float().mean().item()
+    blind = (lesson.camera[:, -1] == 0).float().mean().item()
+    assert abs(silent - settings.no_caption) < 0.05
+    assert abs(view - settings.view_words * (1 - settings.no_caption)) < 0.07
+    assert abs(blind - settings.no_camera) < 0.07
+    t_low = schedule_for(32).log_snr(torch.tensor(settings.middle_noise))
+    low = (lesson.log_snr > t_low).float().mean().item()
+    assert abs(low - settings.low_noise) < 0.05
+
+
+def test_the_rate_warms_up_and_falls() -> None:
+    settings = PriorTraining()
+    assert settings.rate_at(0.1, 0) == pytest.approx(settings.rate / settings.warm_up)
+    assert settings.rate_at(0.3, 10_000) == pytest.approx(settings.rate)
+    assert settings.rate_at(1.0, 10_000) == pytest.approx(settings.final_rate)
+
+
+def test_every_caption_word_is_in_the_vocabulary() -> None:
+    vocabulary = embedded_vocabulary()
+    assert set(word_table().words) <= vocabulary.words
+    assert len(word_table().words) + 1 <= DenoiserShape().vocabulary
+    assert json.loads(vocabulary.to_json())["kinds"]["object"]
