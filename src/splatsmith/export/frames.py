@@ -55,7 +55,7 @@ class Frame:
             ]
         )
         quaternion = np.linalg.eigh(symmetric)[1][:, -1]
-        # Turns of a cube have only 0, 1/2, sqrt(1/2) and 1 here; the first is worth having exact.
+        # A zero that is not quite zero would leave a trace in every quaternion.
         quaternion[np.abs(quaternion) < 1e-12] = 0.0
         return quaternion if quaternion[0] >= 0 else -quaternion
 
@@ -112,7 +112,9 @@ def _directions(count: int) -> Float64[np.ndarray, "directions 3"]:
     return np.stack([radius * np.cos(turn), radius * np.sin(turn), height], axis=1)
 
 
-def _basis(direction: Float64[np.ndarray, "directions 3"]) -> Float64[np.ndarray, "directions 16"]:
+def _basis(
+    direction: Float64[np.ndarray, "directions 3"],
+) -> Float64[np.ndarray, "directions 16"]:
     return harmonics(torch.from_numpy(direction), 3).numpy()
 
 

@@ -37,7 +37,7 @@ class Drawable(Protocol):
 def draw_views(
     scene: Drawable, cameras: Cameras, background: float = 1.0
 ) -> Float[Tensor, "views height width 3"]:
-    """Pictures of a scene on the CPU over a gray (0 to 1), one view at a time to save memory."""
+    """Pictures of a scene over a gray (0 to 1), on the CPU, drawn one by one to save memory."""
     gray = torch.full((3,), background, dtype=cameras.K.dtype, device=cameras.K.device)
     with torch.no_grad():
         views = [scene.render(cameras[[i]], gray).color[0] for i in range(len(cameras))]
@@ -100,9 +100,9 @@ def labeled_grid(
 ) -> UInt8[np.ndarray, "sheet_height sheet_width 3"]:
     """Rows of pictures (0 to 1, all of one size), each under its label.
 
-    `columns` are labels for the columns, written once at the top. A label that is wider than the
-    sheet is cut off. Raises InputError if rows and labels do not pair up, if there is nothing to
-    show, or if the pictures differ in size.
+    `columns` are labels for the columns, written once at the top. A label that is wider than
+    the sheet is cut off. Raises InputError if rows and labels do not pair up, if there is
+    nothing to show, or if the pictures differ in size.
     """
     shapes = {tuple(row.shape[1:]) for row in rows}
     if not rows or len(rows) != len(labels) or len(shapes) != 1:

@@ -8,7 +8,7 @@ one fixed quality and no dates: equal frames give equal bytes on the same PyAV.
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -18,9 +18,6 @@ from splatsmith.cameras import turntable
 from splatsmith.errors import InputError
 from splatsmith.export.sheet import Drawable, draw_views, to_uint8
 from splatsmith.files import replace_file
-
-if TYPE_CHECKING:
-    import av
 
 CODECS: dict[str, dict[str, str]] = {
     # Best first. Options set a fixed quality: about 40 dB on our pictures.
@@ -67,7 +64,7 @@ def write_video(
 ) -> None:
     """Put a film of RGB frames at `path`, whole or not at all.
 
-    All frames have one size with even sides (the chroma of 4:2:0 video has half the resolution).
+    All frames have one size with even sides (chroma has half the resolution in 4:2:0 video).
     The index stands at the front, so that a browser can begin before the file has arrived.
     Raises InputError for frames that break this, for no frames, and for an odd rate.
     """
@@ -103,7 +100,7 @@ def _checked(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         height, width, _ = shape
         if height % 2 or width % 2 or min(height, width) < 16:
             raise InputError(
-                f"The sides of a film must be even and at least 16 pixels, got {width} x {height}."
+                f"A film's sides must be even and at least 16 pixels, got {width} x {height}."
             )
         if frame.shape != shape:
             raise InputError(
@@ -128,7 +125,7 @@ def _encode(draft: Path, frames: Iterator[np.ndarray], fps: int) -> None:
         film.mux(stream.encode(None))
 
 
-def _open_stream(film: "av.container.OutputContainer", first: np.ndarray, fps: int) -> Any:
+def _open_stream(film: Any, first: np.ndarray, fps: int) -> Any:
     name = best_codec()
     stream = film.add_stream(name, rate=fps, options=dict(CODECS[name]))
     stream.height, stream.width = first.shape[:2]
