@@ -102,10 +102,11 @@ class AnalyticPrior:
         x0 = sum over k of softmax_k(-|x_t - alpha y_k|^2 / (2 sigma^2) + log w_k) y_k.
         """
         alpha, sigma = self.schedule.alpha(t).to(x_t), self.schedule.sigma(t).to(x_t)
-        away = x_t[:, None] - alpha[:, None, None, None, None] * condition.targets
+        targets, log_odds = condition.targets.to(x_t), condition.log_odds.to(x_t)
+        away = x_t[:, None] - alpha[:, None, None, None, None] * targets
         distance = away.square().sum(dim=(2, 3, 4)) / (2 * sigma[:, None] ** 2)
-        share = torch.softmax(condition.log_odds - distance, dim=1)
-        mean = torch.einsum("vk,vkchw->vchw", share, condition.targets)
+        share = torch.softmax(log_odds - distance, dim=1)
+        mean = torch.einsum("vk,vkchw->vchw", share, targets)
         answer = Prediction.of("x0", mean, x_t, t, self.schedule)
         return answer.converted(self.answers_in)
 

@@ -39,7 +39,8 @@ class DenoiserShape:
     @staticmethod
     def from_plain(values: Mapping[str, Any]) -> "DenoiserShape":
         """From what JSON keeps of it; TypeError if the names are not its own."""
-        lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        lists: dict[str, Any] = dict(values)
+        lists["attentive_blocks"] = tuple(lists.get("attentive_blocks", ()))
         return DenoiserShape(**lists)
 
 
@@ -54,8 +55,7 @@ class Block(nn.Module):
         self.norm_out = nn.GroupNorm(8, outputs)
         self.conv_out = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        _silence(self.conv_out)
 
     def forward(
         self,
@@ -178,8 +178,7 @@ class Denoiser(nn.Module):
         )
         self.norm = nn.GroupNorm(8, middle)
         self.fold_out = nn.Conv2d(middle, 12, 3, padding=1)
-        nn.init.zeros_(self.fold_out.weight)
-        nn.init.zeros_(_bias(self.fold_out))
+        _silence(self.fold_out)
 
     def forward(
         self,
@@ -237,9 +236,8 @@ class OuterLevel(nn.Module):
         self.norm = nn.GroupNorm(8, outer)
         self.fold_out = nn.Conv2d(outer, 12, 3, padding=1)
         # At first the grown network says just what its core says.
-        for layer in (self.shrink, self.fold_out):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(_bias(layer))
+        _silence(self.shrink)
+        _silence(self.fold_out)
 
     def enter(self, x_t: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
         """The 32 x 32 cells, and what they tell the core."""
@@ -268,6 +266,13 @@ def _share(log_snr: Tensor) -> Tensor:
     return torch.sigmoid(log_snr).sqrt()[:, None, None, None]
 
 
-def _bias(layer: nn.Conv2d) -> Tensor:
+def _silence(layer: nn.Conv2d) -> None:
+    """Let a layer say nothing at first."""
     assert layer.bias is not None
-    return layer.bias
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+
+
+def channels_last(net: Denoiser) -> Denoiser:
+    """The same network with its weights laid out as CPUs convolve fastest."""
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

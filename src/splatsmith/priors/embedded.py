@@ -20,7 +20,7 @@ from torch import Tensor
 from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.files import replace_file
-from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features
+from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features, channels_last
 from splatsmith.priors.pixels import decode_pixels, encode_pixels
 from splatsmith.priors.prediction import Prediction
 from splatsmith.priors.schedule import Cosine, NoiseSchedule
@@ -78,7 +78,7 @@ class EmbeddedPrior:
     def __init__(
         self, net: Denoiser, vocabulary: Vocabulary, words: WordTable, name: str
     ) -> None:
-        self.net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.net = channels_last(net.eval().requires_grad_(False))
         self.vocabulary = vocabulary
         self.words = words
         self.name = name  # for reports: the file's name and the start of its hash
@@ -199,8 +199,8 @@ def shipped_weights(name: str = SHIPPED) -> Path:
 def check_shipped(path: Path, digest: str) -> None:
     """InvalidFile unless SHA-256 `digest` is the one that `SHA256SUMS` beside `path` gives."""
     sums = path.parent / "SHA256SUMS"
-    known = dict(reversed(line.split()) for line in sums.read_text().splitlines() if line)
-    if known.get(path.name) != digest:
+    lines = sums.read_text().splitlines() if sums.is_file() else []
+    if [digest, path.name] not in [line.split() for line in lines]:
         raise InvalidFile(
             path, None, "its SHA-256 is not the one it shipped with; reinstall the package"
         )

@@ -17,7 +17,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splatsmith.optimize.streams import stream
-from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features, grow
+from splatsmith.priors.denoiser import (
+    Denoiser,
+    DenoiserShape,
+    camera_features,
+    channels_last,
+    grow,
+)
 from splatsmith.priors.embedded import schedule_for
 from splatsmith.priors.text import WordTable
 from splatsmith.prompts.views import ViewWords
@@ -79,8 +85,8 @@ class Student:
     """The network, its moving average and its optimizer."""
 
     def __init__(self, net: Denoiser, device: str) -> None:
-        self.net = net.to(device).to(memory_format=torch.channels_last)
-        self.average = Denoiser(net.shape).to(device).to(memory_format=torch.channels_last)
+        self.net = channels_last(net.to(device))
+        self.average = channels_last(Denoiser(net.shape).to(device))
         self.average.load_state_dict(self.net.state_dict())
         self.average.requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), betas=(0.9, 0.99), fused=True)
@@ -96,7 +102,8 @@ class Student:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         decay = min(settings.averaging, (steps + 1) / (steps + 10))
-        averages, weights = list(self.average.parameters()), list(self.net.parameters())
+        averages: list[Tensor] = list(self.average.parameters())
+        weights: list[Tensor] = list(self.net.parameters())
         with torch.no_grad():
             torch._foreach_lerp_(averages, weights, 1 - decay)
         return float(loss.detach())
