@@ -34,6 +34,12 @@ INLINE Float abs(Float x) { return (Float)((Int)x & 0x7fffffff); }
 INLINE Int truncate(Float x) { return __builtin_convertvector(x, Int); }
 INLINE Float to_float(Int x) { return __builtin_convertvector(x, Float); }
 
+INLINE Float count_up() {  // 0, 1, 2 ...
+  Float value;
+  for (int lane = 0; lane < lanes; ++lane) value[lane] = (float)lane;
+  return value;
+}
+
 INLINE Float load(const float* from) {
   Float value;
   __builtin_memcpy(&value, from, sizeof value);

@@ -156,7 +156,7 @@ static void blend(const Job& job, int v, int number) {
   Entry* entries = view.entries + begin;
   for (; entry < count && open; ++entry) {
     const Record& g = view.records[entries[entry].splat];
-    if (entry + 6 < count) __builtin_prefetch(&view.records[entries[entry + 6].splat]);
+    if (entry + 8 < count) __builtin_prefetch(&view.records[entries[entry + 8].splat]);
     uint32_t cells = entries[entry].cells & open;
     // The way back need not look again at cells that are already opaque.
     if (open != all_cells) entries[entry].cells = cells;

@@ -14,14 +14,18 @@ constexpr uint32_t all_cells = 0xffff;
 
 // One splat on one view's screen. With d = pixel - (x, y), its alpha is
 // 2^(level - (p d.x + pk d.y)^2 - (q d.y)^2).
-struct Record {
+struct alignas(64) Record {
   float x, y, p, pk, q, level, r, g, b, z;
-  float variance_x, unused;
 };
 
 // A splat marks a tile: bit 4 * row + column is set if it can reach that 4 x 4-pixel cell.
 struct Pair {
   uint32_t tile, cells;
+};
+
+// A splat's pairs: the first, counted from the start of its chunk, and how many.
+struct Span {
+  uint32_t first, count;
 };
 
 struct Pairs {
@@ -43,8 +47,7 @@ struct View {
   Record* records;
   uint32_t* sorted;      // splats: indices of the visible ones, chunk by chunk, then by depth
   uint32_t* keys;        // splats: their depths, as sortable integers
-  uint32_t* first;       // splats: first pair, counted from the start of the chunk
-  uint32_t* pair_count;  // splats
+  Span* spans;           // splats
   uint32_t* visible;     // chunks: number of visible splats
   uint32_t* base;        // chunks: slot of the first pair
   Pairs* pairs;          // chunks

@@ -71,15 +71,16 @@ inline void list_tiles(const Job& job, View& view, size_t visible) {
     view.used[tile] = view.offsets[tile];
   }
   for (size_t i = 0; i < visible; ++i) {
+    if (i + 16 < visible) __builtin_prefetch(&view.spans[view.sorted[i + 16]]);
     if (i + 8 < visible) {
       uint32_t ahead = view.sorted[i + 8];
-      __builtin_prefetch(&view.first[ahead]);
-      __builtin_prefetch(&view.pair_count[ahead]);
+      __builtin_prefetch(view.pairs[ahead / chunk_size].data + view.spans[ahead].first);
     }
-    uint32_t id = view.sorted[i], chunk = id / chunk_size, first = view.first[id];
-    const Pair* pair = view.pairs[chunk].data + first;
-    uint32_t slot = view.base[chunk] + first;
-    for (uint32_t end = slot + view.pair_count[id]; slot < end; ++slot, ++pair)
+    uint32_t id = view.sorted[i], chunk = id / chunk_size;
+    Span span = view.spans[id];
+    const Pair* pair = view.pairs[chunk].data + span.first;
+    uint32_t slot = view.base[chunk] + span.first;
+    for (uint32_t end = slot + span.count; slot < end; ++slot, ++pair)
       view.entries[view.used[pair->tile]++] = {id, slot, pair->cells};
   }
 }

@@ -53,7 +53,8 @@ inline void grow_pairs(Pairs* pairs) {
 
 struct ViewMemory {
   Buffer<Record> records;
-  Buffer<uint32_t> sorted, keys, first, pair_count, visible, base, offsets, used;
+  Buffer<uint32_t> sorted, keys, visible, base, offsets, used;
+  Buffer<Span> spans;
   Buffer<uint64_t> sort_a, sort_b;
   Buffer<Entry> entries;
   Buffer<float> left, far, slots, spill;
@@ -67,7 +68,7 @@ struct ViewMemory {
   }
 
   size_t bytes() const {
-    size_t sum = records.bytes() + sorted.bytes() + keys.bytes() + first.bytes() + pair_count.bytes() +
+    size_t sum = records.bytes() + sorted.bytes() + keys.bytes() + spans.bytes() +
                  offsets.bytes() + used.bytes() + sort_a.bytes() + sort_b.bytes() + entries.bytes() +
                  left.bytes() + far.bytes() + slots.bytes() + stop.bytes();
     for (const Pairs& list : pairs) sum += sizeof(Pair) * (size_t)list.capacity;

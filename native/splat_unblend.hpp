@@ -149,7 +149,10 @@ static void unblend(const Job& job, int v, int number) {
     __builtin_memset(view.slots + (int64_t)slot_size * entries[entry].slot, 0, slot_size * sizeof(float));
   for (int32_t entry = (int32_t)view.used[number] - 1; entry >= 0; --entry) {
     const Record& g = view.records[entries[entry].splat];
-    if (entry >= 6) __builtin_prefetch(&view.records[entries[entry - 6].splat]);
+    if (entry >= 8) {
+      __builtin_prefetch(&view.records[entries[entry - 8].splat]);
+      __builtin_prefetch(view.slots + (int64_t)slot_size * entries[entry - 8].slot, 1);
+    }
     Stamp stamp(g, (float)place.x, (float)place.y);
     Float sums[SUMS];
     for (int k = 0; k < SUMS; ++k) sums[k] = all(0.0f);

@@ -15,9 +15,9 @@ static INLINE void gather(const View& view, const Chunk& chunk, int number, int 
   alignas(64) float rows[SUMS][lanes] = {};
   int count = chunk.size - i < lanes ? chunk.size - i : lanes;
   for (int lane = 0; lane < count; ++lane) {
-    uint32_t id = chunk.begin + i + lane, pairs = view.pair_count[id];
+    uint32_t id = chunk.begin + i + lane, pairs = view.spans[id].count;
     if (pairs == 0) continue;
-    const float* slot = view.slots + (int64_t)slot_size * (view.base[number] + view.first[id]);
+    const float* slot = view.slots + (int64_t)slot_size * (view.base[number] + view.spans[id].first);
     alignas(64) float total[slot_size] = {};
     for (uint32_t pair = 0; pair < pairs; ++pair, slot += slot_size)
       for (int k = 0; k < slot_size; ++k) total[k] += slot[k];
@@ -95,7 +95,7 @@ static INLINE void unproject_lanes(const View& view, const Screen& s, const Floa
 static INLINE Int left_marks(const View& view, const Chunk& chunk, int i) {
   Int drawn = all(0);
   for (int lane = 0; lane < lanes && i + lane < chunk.size; ++lane)
-    drawn[lane] = view.pair_count[chunk.begin + i + lane] ? -1 : 0;
+    drawn[lane] = view.spans[chunk.begin + i + lane].count ? -1 : 0;
   return drawn;
 }
 
@@ -106,7 +106,7 @@ static INLINE void store_strided(float* to, int stride, int count, Float value) 
 static INLINE void mask_clamped(const View& view, const Chunk& chunk, int i, Float* grad) {
   for (int lane = 0; lane < lanes && i + lane < chunk.size; ++lane) {
     uint32_t id = chunk.begin + i + lane;
-    if (view.pair_count[id] == 0) continue;
+    if (view.spans[id].count == 0) continue;
     const Record& g = view.records[id];  // a color of zero was cut off there
     grad[0][lane] = g.r > 0 ? grad[0][lane] : 0;
     grad[1][lane] = g.g > 0 ? grad[1][lane] : 0;
