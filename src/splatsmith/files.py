@@ -9,8 +9,8 @@ from pathlib import Path
 def replace_file(path: Path, data: bytes) -> None:
     """Put `data` at `path` so that a reader sees the old bytes or the new, never a mixture.
 
-    The data and the folder's entry are on the disk when this returns. Raises OSError if the disk
-    refuses; the old file is then untouched and no draft is left behind.
+    The data and the folder's entry are on the disk when this returns. Raises OSError if the
+    disk refuses; the old file is then untouched and no draft is left behind.
     """
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -1,0 +1,112 @@
+"""`splatsmith doctor`: what this machine has, and what that enables."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from pathlib import Path
+
+EXTRAS = {
+    "gsplat": ("gsplat", "drawing on CUDA"),
+    "mesh": ("skimage", "meshes from the toybox"),
+}
+CORE = ("torch", "numpy", "safetensors", "pillow", "jaxtyping", "tyro", "rich", "av")
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")
+
+
+def doctor() -> None:
+    """Print cores, CPU features, GPU, kernels, extras, weights, and what each enables."""
+    sections = {
+        "machine": _machine(),
+        "gpu": _gpu(),
+        "kernels": _kernels(),
+        "packages": [f"{name} {importlib.metadata.version(name)}" for name in CORE],
+        "extras": _extras(),
+        "weights": _weights(),
+    }
+    for title, lines in sections.items():
+        for number, line in enumerate(lines):
+            print(f"{title if number == 0 else '':10}{line}")
+
+
+def _machine() -> list[str]:
+    usable = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    )
+    names = _cpu_features()
+    present = [name for name in FEATURES if name in names]
+    return [
+        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
+        f"{os.cpu_count()} cores, {usable} usable by this process",
+        f"CPU features: {', '.join(present) or 'none that the kernels ask for'}",
+        f"memory: {_memory_gib():.1f} GiB",
+    ]
+
+
+def _cpu_features() -> set[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return set()
+    for line in text.splitlines():
+        if line.startswith(("flags", "Features")):
+            return set(line.split(":", 1)[1].split())
+    return set()
+
+
+def _memory_gib() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def _gpu() -> list[str]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return ["none that torch can use; everything runs on the CPU"]
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return [f"{name} (draws with the gsplat extra)" for name in names]
+
+
+def _kernels() -> list[str]:
+    """Which of our native modules are there, and which instructions they picked."""
+    lines = []
+    for name, use in (("_splat", "drawing Gaussians"), ("_toybox", "drawing the toybox")):
+        if importlib.util.find_spec(f"splatsmith.{name}") is None:
+            lines.append(f"{name}: not built; {use} falls back to slower torch code")
+            continue
+        module = importlib.import_module(f"splatsmith.{name}")
+        lines.append(f"{name}: {_instructions(module)} ({use})")
+    return lines
+
+
+def _instructions(module: object) -> str:
+    for name in ("isa", "instructions", "kernel"):
+        value = getattr(module, name, None)
+        if value is not None:
+            return str(value() if callable(value) else value)
+    return "built"
+
+
+def _extras() -> list[str]:
+    lines = []
+    for extra, (module, use) in EXTRAS.items():
+        there = importlib.util.find_spec(module) is not None
+        remedy = "installed" if there else f"not installed; pip install 'splatsmith[{extra}]'"
+        lines.append(f"{extra} ({use}): {remedy}")
+    return lines
+
+
+def _weights() -> list[str]:
+    from splatsmith.errors import InputError
+    from splatsmith.files import sha256_of
+    from splatsmith.priors.embedded import load_embedded, shipped_weights
+
+    path = shipped_weights()
+    if not path.is_file():
+        return [f"{path}: missing; train them with: splatsmith train prior"]
+    lines = [f"{path} sha256 {sha256_of(path)}"]
+    try:
+        prior = load_embedded()
+    except InputError as error:
+        return [*lines, f"unusable: {error}"]
+    return [*lines, f"usable: {prior.resolution} x {prior.resolution} pixels"]

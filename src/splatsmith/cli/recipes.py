@@ -1,0 +1,21 @@
+"""`splatsmith recipes`: the methods, and one of them in full."""
+
+from typing import Annotated
+
+import tyro
+
+
+def recipes(name: Annotated[str | None, tyro.conf.Positional] = None) -> None:
+    """List the recipes, or print one with every value resolved.
+
+    Args:
+        name: name of a recipe or a TOML file.
+    """
+    from splatsmith.recipes.load import load_recipe, recipe_names, recipe_toml
+
+    if name is not None:
+        print(recipe_toml(load_recipe(name)), end="")
+        return
+    for known in recipe_names():
+        recipe = load_recipe(known)
+        print(f"{known:16} {recipe.title} ({recipe.steps} steps)")

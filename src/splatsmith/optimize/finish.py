@@ -1,0 +1,125 @@
+"""The end of a run: its asset, its pictures and its report."""
+
+import platform
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+
+import splatsmith
+from splatsmith.export import (
+    contact_sheet,
+    progress_sheet,
+    save_png,
+    write_ply,
+    write_turntable,
+)
+from splatsmith.files import sha256_of
+from splatsmith.optimize.book import Book
+from splatsmith.optimize.folder import RunFolder
+from splatsmith.optimize.plan import Plan
+from splatsmith.optimize.result import Result
+from splatsmith.optimize.state import RunState
+from splatsmith.optimize.timers import Timers
+
+FILM_RATE = 24  # pictures per second of the turntable
+
+
+def finish(plan: Plan, folder: RunFolder | None, state: RunState, book: Book) -> Result:
+    """Write what a finished run has, and hand out the result."""
+    if folder is not None:
+        write_assets(plan, folder, state, book)
+        progress_report(plan, folder, state, book.timers, done=True)
+    return Result(
+        prompt=plan.prompt.text,
+        seed=plan.seed,
+        scene=state.scene,
+        metrics=metrics(state, book.timers),
+        paths={} if folder is None else folder.paths(),
+    )
+
+
+def write_assets(plan: Plan, folder: RunFolder, state: RunState, book: Book) -> None:
+    """The scene and its pictures; a signal is obeyed between any two of them."""
+    output = plan.recipe.output
+    scene = state.scene
+    work = (
+        lambda: write_ply(folder.scene, scene),
+        lambda: write_progress(folder.progress, state),
+        lambda: save_png(folder.contact, contact_sheet(scene)),
+        lambda: write_turntable(
+            folder.turntable, scene, frames=output.frames, size=output.size, fps=FILM_RATE
+        ),
+    )
+    for write in work:
+        book.stop_if_asked(state)
+        with book.timers("export"):
+            write()
+
+
+def write_progress(path: Path, state: RunState) -> None:
+    """Renders and what they were pulled toward, over time; nothing if every step was undone."""
+    pairs = [pair / 255 for pair in state.snapshots]
+    if pairs:
+        renders, targets = ([pair[row] for pair in pairs] for row in range(2))
+        labels = [f"step {step}" for step in state.snapshot_steps]
+        save_png(path, progress_sheet(renders, targets, labels))
+
+
+def metrics(state: RunState, timers: Timers) -> dict[str, Any]:
+    """The numbers of a run, so far or at its end."""
+    return {
+        "steps": state.step,
+        "splats": state.scene.count,
+        "skipped": state.counters.skipped,
+        "loss": state.counters.loss,
+        "distance": state.counters.distance,
+        "seconds": round(sum(timers.seconds.values()), 3),
+    }
+
+
+def progress_report(
+    plan: Plan,
+    folder: RunFolder | None,
+    state: RunState | None,
+    timers: Timers,
+    *,
+    done: bool = False,
+) -> None:
+    """Bring report.json up to date; without a state, as it is before the first step."""
+    if folder is None:
+        return
+    report: dict[str, Any] = {"status": "done" if done else "running", **plan.about()}
+    report |= {
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "peak_memory_mib": peak_memory_mib(),
+        "parts_seconds": timers.rounded(),
+    }
+    if state is not None:
+        report["metrics"] = metrics(state, timers)
+    if done:
+        named = ("scene", "turntable", "contact", "progress", "events")
+        files = [folder.paths()[name] for name in named]
+        report["sha256"] = {path.name: sha256_of(path) for path in files}
+    folder.write_report(report)
+
+
+def versions() -> dict[str, str]:
+    """What the bytes of a result depend on, besides seed, prompt, recipe and prior."""
+    return {
+        "splatsmith": splatsmith.__version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def peak_memory_mib() -> int:
+    """Most memory that this process ever held, MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,0 +1,147 @@
+"""The folder of a run: what lies in it, how it is begun, reopened and cleared."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from splatsmith.errors import InputError, InvalidFile
+from splatsmith.files import replace_file
+from splatsmith.optimize.lock import LOCK
+
+FORMAT = "splatsmith-run-1"
+LARGEST_REPORT = 1 << 20  # bytes
+
+REPORT = "report.json"
+FILES = (
+    "recipe.toml",
+    "events.jsonl",
+    "scene.ply",
+    "turntable.mp4",
+    "contact.png",
+    "progress.png",
+    REPORT,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where the parts of a run lie."""
+
+    root: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe; `--recipe` takes it."""
+        return self.root / "recipe.toml"
+
+    @property
+    def events(self) -> Path:
+        """What happened, step by step."""
+        return self.root / "events.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The two newest checkpoints."""
+        return self.root / "checkpoints"
+
+    @property
+    def report(self) -> Path:
+        """Seed, prompt, versions, hashes, times and counts."""
+        return self.root / REPORT
+
+    @property
+    def scene(self) -> Path:
+        """The asset: Gaussians that any splat viewer opens."""
+        return self.root / "scene.ply"
+
+    @property
+    def turntable(self) -> Path:
+        """A film of one turn around the scene."""
+        return self.root / "turntable.mp4"
+
+    @property
+    def contact(self) -> Path:
+        """The scene from 8 azimuths and 2 elevations."""
+        return self.root / "contact.png"
+
+    @property
+    def progress(self) -> Path:
+        """Renders and what they were pulled toward, over time."""
+        return self.root / "progress.png"
+
+    def paths(self) -> dict[str, Path]:
+        """Every file of a finished run by a short name."""
+        return {Path(name).stem: self.root / name for name in FILES}
+
+    def holds_run(self) -> bool:
+        """Whether a run was begun here."""
+        return self.report.exists() or self.checkpoints.exists()
+
+    def check_free(self, *, overwrite: bool) -> None:
+        """Raise InputError if a new run here would touch what is not to be touched."""
+        if self.holds_run():
+            if overwrite:
+                return
+            raise InputError(
+                f"{self.root} holds a run already; go on with it by --resume {self.root}, "
+                f"replace it by --overwrite, or choose another --out."
+            )
+        foreign = [path.name for path in self.root.iterdir() if not _ours(path)]
+        if foreign:
+            raise InputError(
+                f"{self.root} is not empty ({foreign[0]}) and holds no run; "
+                f"choose another --out."
+            )
+
+    def drop_drafts(self) -> None:
+        """Remove half-written files of a killed process."""
+        for name in FILES:
+            for draft in self.root.glob(f".{name}.*"):
+                draft.unlink(missing_ok=True)
+
+    def write_report(self, report: dict[str, Any]) -> None:
+        """Replace report.json."""
+        text = json.dumps({"format": FORMAT, **report}, indent=2, ensure_ascii=False)
+        replace_file(self.report, text.encode() + b"\n")
+
+    def read_report(self) -> dict[str, Any]:
+        """What report.json says; InputError if no run is here, InvalidFile if it is damaged."""
+        if not self.report.is_file():
+            raise InputError(f"{self.root} holds no run to resume; {REPORT} is not there.")
+        try:
+            if self.report.stat().st_size > LARGEST_REPORT:
+                raise InvalidFile(self.report, LARGEST_REPORT, "is too long for a report")
+            report = json.loads(self.report.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise InvalidFile(self.report, None, "is not JSON") from error
+        if not isinstance(report, dict) or report.get("format") != FORMAT:
+            raise InvalidFile(self.report, None, f"is not a report of format {FORMAT!r}")
+        return report
+
+
+def begin_folder(root: Path) -> None:
+    """Make the folder if it is not there; InputError if that cannot be."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{root} cannot be made a folder ({error.strerror}).") from error
+
+
+def clear_folder(folder: RunFolder) -> None:
+    """Remove the files of a run, and nothing else."""
+    # The report goes last: as long as anything is left, the folder is known to hold a run.
+    shutil.rmtree(folder.checkpoints, ignore_errors=True)
+    folder.drop_drafts()
+    for name in FILES:
+        (folder.root / name).unlink(missing_ok=True)
+
+
+def _ours(path: Path) -> bool:
+    name = path.name
+    return (
+        name in FILES
+        or name in (LOCK, "checkpoints")
+        or any(name.startswith(f".{known}.") for known in FILES)
+    )

@@ -1,0 +1,78 @@
+"""What a scene is asked to be, whatever the prior says: plain functions of its Gaussians.
+
+Each is a mean over splats, so a weight means the same for any count. A recipe gives the
+weights; all are zero unless it says so.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from splatsmith.errors import InputError
+from splatsmith.scenes.gaussians import Gaussians
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regularize:
+    """Weights of the regularizers, 0 or more; 0 turns one off."""
+
+    sparsity: float = 0.0  # on the mean opacity: faint splats fade away
+    outside: float = 0.0  # on opacity that lies outside the unit ball
+    needles: float = 0.0  # on splats whose longest axis is over `needle_ratio` times the next
+    size: float = 0.0  # on splats larger than `largest`
+    needle_ratio: float = 4.0  # without unit, 1 or more
+    largest: float = 0.15  # world units, positive
+
+    def __post_init__(self) -> None:
+        for name in ("sparsity", "outside", "needles", "size"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"{name} must be 0 or more, got {getattr(self, name)}.")
+        if not self.needle_ratio >= 1 or not self.largest > 0:
+            raise InputError(
+                f"needle_ratio must be 1 or more and largest positive, "
+                f"got {self.needle_ratio} and {self.largest}."
+            )
+
+
+def regularization(settings: Regularize, scene: Gaussians) -> Float[Tensor, ""] | None:
+    """The weighted sum of what the settings ask for; None if they ask for nothing."""
+    terms: list[Tensor] = []
+    if settings.sparsity:
+        terms.append(settings.sparsity * sparsity(scene.opacities))
+    if settings.outside:
+        terms.append(settings.outside * outside(scene.means, scene.opacities))
+    if settings.needles:
+        terms.append(settings.needles * needles(scene.log_scales, settings.needle_ratio))
+    if settings.size:
+        terms.append(settings.size * size(scene.scales, settings.largest))
+    return torch.stack(terms).sum() if terms else None
+
+
+def sparsity(opacities: Float[Tensor, "splats"]) -> Float[Tensor, ""]:
+    """Mean opacity, 0 to 1."""
+    return opacities.mean()
+
+
+def outside(
+    means: Float[Tensor, "splats 3"], opacities: Float[Tensor, "splats"]
+) -> Float[Tensor, ""]:
+    """Mean of opacity times the distance (world units) of the center from the unit ball."""
+    return (opacities * (means.norm(dim=-1) - 1).clamp_min(0)).mean()
+
+
+def needles(log_scales: Float[Tensor, "splats 3"], ratio: float) -> Float[Tensor, ""]:
+    """Mean excess of log(longest / second axis) over log(ratio): disks pass, needles do not.
+
+    After the ratio loss of Xie et al. 2023 (PhysGaussian, equation 10), in logarithms and with
+    the second axis in the place of the shortest.
+    """
+    ordered = log_scales.sort(dim=-1).values
+    limit = torch.log(log_scales.new_tensor(ratio))
+    return (ordered[:, 2] - ordered[:, 1] - limit).clamp_min(0).mean()
+
+
+def size(scales: Float[Tensor, "splats 3"], largest: float) -> Float[Tensor, ""]:
+    """Mean length (world units) by which the longest axis exceeds `largest`."""
+    return (scales.amax(dim=-1) - largest).clamp_min(0).mean()

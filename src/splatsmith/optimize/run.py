@@ -1,0 +1,230 @@
+"""A run from its prompt to its last file: begun, taken up again, finished."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from splatsmith.errors import InputError, InvalidFile
+from splatsmith.files import replace_file
+from splatsmith.optimize.book import Book
+from splatsmith.optimize.events import Events, Mark
+from splatsmith.optimize.finish import finish, progress_report
+from splatsmith.optimize.folder import RunFolder, begin_folder, clear_folder
+from splatsmith.optimize.lock import locked
+from splatsmith.optimize.plan import Plan, make_plan
+from splatsmith.optimize.progress import ProgressLine
+from splatsmith.optimize.result import Callback, Result
+from splatsmith.optimize.save import drop_unfinished, load_checkpoint, tidy
+from splatsmith.optimize.signals import Signals
+from splatsmith.optimize.stage import run_stage
+from splatsmith.optimize.state import RunState, make_optimizer
+from splatsmith.optimize.streams import stream
+from splatsmith.optimize.timers import Timers
+from splatsmith.priors.protocol import Prior
+from splatsmith.recipes.load import load_recipe, overridden, parse_recipe, recipe_toml
+from splatsmith.recipes.schema import Recipe
+from splatsmith.scenes.starts import begin
+from splatsmith.scenes.upkeep import UpkeepState
+
+
+def generate(
+    prompt: str,
+    *,
+    seed: int = 0,
+    recipe: str | Path | Recipe = "quick",
+    out: str | Path | None = None,
+    callback: Callback | None = None,
+    prior: Prior | str | Path | None = None,
+    overrides: Mapping[str, Any] | Sequence[str] | None = None,
+    nearest: bool = False,
+    overwrite: bool = False,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Result:
+    """Turn a prompt into a scene of 3D Gaussians.
+
+    Args:
+        prompt: what to make, in words that the prior knows.
+        seed: decides every draw; the same seed gives the same bytes on the same machine, build
+            and number of threads.
+        recipe: name of a recipe, a TOML file, or a Recipe.
+        out: folder for everything a run leaves; without it nothing is written.
+        callback: called after every step with a `StepInfo`.
+        prior: weights of an embedded prior, or any Prior; by default the one that ships.
+        overrides: changed values of the recipe, {"shape.steps": 100} or ["shape.steps=100"].
+        nearest: take the closest known word for one that the prior does not know.
+        overwrite: replace the run that is in `out`.
+        threads: of torch and of the native kernels; None leaves them as they are.
+        progress: show a live line on stderr.
+
+    Raises:
+        InputError: something given is not acceptable; nothing was written then.
+        RunFailed: nothing but values that are not finite came out of many steps in a row.
+        Interrupted: Ctrl-C or SIGTERM; the run was saved and `resume` goes on with it.
+    """
+    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    chosen = overridden(
+        chosen, overrides or (), str(recipe) if recipe is not chosen else "recipe"
+    )
+    plan = make_plan(prompt, seed, chosen, prior, nearest=nearest)
+    _use_threads(threads)
+    with ExitStack() as stack:
+        folder = None
+        if out is not None:
+            root = Path(out)
+            begin_folder(root)
+            stack.enter_context(locked(root))
+            folder = _claimed(root, plan, overwrite=overwrite)
+        return _carry_out(plan, folder, fresh_state(plan), Timers(), Mark(), callback, progress)
+
+
+def resume(
+    folder: str | Path,
+    *,
+    callback: Callback | None = None,
+    prior: Prior | str | Path | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Result:
+    """Go on with a run that was stopped or killed, to the same bytes as if it had not been.
+
+    Prompt, seed and recipe are those of the run. `prior` is needed only if the run's prior was
+    not a file, or if the file has moved.
+
+    Raises:
+        InputError: there is no run in `folder`, or its prior is not the one it began with.
+        InvalidFile: the run's files are damaged beyond what an older checkpoint can mend.
+    """
+    place = RunFolder(Path(folder))
+    place.read_report()
+    with locked(place.root):
+        report = place.read_report()
+        plan = _plan_of(place, report, prior)
+        _use_threads(threads or report.get("threads"))
+        place.drop_drafts()
+        drop_unfinished(place.checkpoints)
+        state, mark = _state_of(place, plan)
+        timers = Timers(_seconds_of(report))
+        return _carry_out(plan, place, state, timers, mark, callback, progress)
+
+
+def default_folder(prompt: str, seed: int) -> Path:
+    """runs/<prompt>-<seed>, the prompt reduced to letters, digits and dashes."""
+    letters = "".join(c if c.isascii() and c.isalnum() else " " for c in prompt.lower())
+    return Path("runs") / f"{'-'.join(letters.split())[:60] or 'run'}-{seed}"
+
+
+def fresh_state(plan: Plan) -> RunState:
+    """The run before its first step."""
+    stage = plan.recipe.stage[0]
+    assert stage.start is not None, "the schema refuses recipes without a start"
+    scene = begin(stage.start, stream(plan.seed, "start", 0))
+    return RunState(
+        step=0,
+        scene=scene,
+        optimizer=make_optimizer(scene, stage.adam),
+        upkeep=UpkeepState.empty(scene),
+    )
+
+
+def _carry_out(
+    plan: Plan,
+    folder: RunFolder | None,
+    state: RunState,
+    timers: Timers,
+    mark: Mark,
+    callback: Callback | None,
+    progress: bool,
+) -> Result:
+    """All the stages that are still to come, then the files that a finished run has."""
+    steps = plan.recipe.steps
+    with ExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        line = stack.enter_context(ProgressLine(steps, state.step)) if progress else None
+        events = None if folder is None else Events(folder.events, mark)
+        if events is not None:
+            stack.callback(events.close)
+        book = Book(
+            steps=steps,
+            save_every=plan.recipe.output.save_every,
+            run=plan.run,
+            timers=timers,
+            signals=signals,
+            folder=folder,
+            events=events,
+            callback=callback,
+            line=line,
+            on_save=lambda state: progress_report(plan, folder, state, timers),
+        )
+        book.saved_at = state.step if state.step else -1
+        for setting in plan.settings():
+            if state.step < setting.first + setting.stage.steps:
+                run_stage(setting, state, book)
+        return finish(plan, folder, state, book)
+
+
+def _claimed(root: Path, plan: Plan, *, overwrite: bool) -> RunFolder:
+    """The folder with everything from which the run can be resumed; holds no other run."""
+    folder = RunFolder(root)
+    folder.check_free(overwrite=overwrite)
+    clear_folder(folder)
+    folder.checkpoints.mkdir()
+    replace_file(folder.recipe, recipe_toml(plan.recipe).encode())
+    progress_report(plan, folder, None, Timers())
+    return folder
+
+
+def _plan_of(
+    place: RunFolder, report: dict[str, Any], prior: Prior | str | Path | None
+) -> Plan:
+    """The plan that the report and recipe.toml tell of; InvalidFile if they do not agree."""
+    try:
+        text, name = place.recipe.read_text("utf-8"), str(report["prior"]["name"])
+        words, seed = str(report["prompt"]), int(report["seed"])
+        path, sha256 = report["prior"]["path"], report["prior"]["sha256"]
+        recipe_sha256 = report["recipe"]["sha256"]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidFile(place.recipe, None, f"cannot be read ({error})") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidFile(place.report, None, f"has no proper {error}") from error
+    if prior is None and sha256 is None:
+        raise InputError(f"The prior of this run, {name}, was not a file; pass it as prior.")
+    recipe = parse_recipe(text, place.recipe.name)
+    plan = make_plan(words, seed, recipe, path if prior is None else prior, nearest=False)
+    if plan.recipe_sha256 != recipe_sha256:
+        raise InvalidFile(
+            place.recipe, None, "was changed since the run began; begin a new run with it"
+        )
+    if (plan.prior_name, plan.prior_sha256) != (name, sha256):
+        raise InputError(
+            f"This run began with the prior {name}, not {plan.prior_name}; "
+            f"give the file it began with by --prior."
+        )
+    return plan
+
+
+def _state_of(place: RunFolder, plan: Plan) -> tuple[RunState, Mark]:
+    """Where the run stands, by its newest whole checkpoint."""
+    found = load_checkpoint(place.checkpoints, plan.run, place.events)
+    if found is None:
+        return fresh_state(plan), Mark()
+    settings = [s for s in plan.settings() if s.first < found.step or s.first == 0]
+    state = RunState.restore(found.step, found.groups, found.counters, settings[-1].stage)
+    every, last = plan.recipe.output.save_every, plan.recipe.steps
+    tidy(place.checkpoints, found.step, lambda step: step % every == 0 or step == last)
+    return state, found.events
+
+
+def _seconds_of(report: dict[str, Any]) -> dict[str, float]:
+    """Times of earlier parts of the run; they are for information, so nonsense is dropped."""
+    seconds = report.get("parts_seconds")
+    items = seconds.items() if isinstance(seconds, dict) else ()
+    return {str(k): float(v) for k, v in items if isinstance(v, (int, float))}
+
+
+def _use_threads(threads: Any) -> None:
+    if isinstance(threads, int) and 1 <= threads <= 4096:
+        torch.set_num_threads(threads)

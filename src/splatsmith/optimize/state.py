@@ -1,0 +1,129 @@
+"""What the next step depends on: all of it, and nothing that could be worked out again.
+
+Randomness is not in it, because every draw is a function of seed, stream and step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from splatsmith.errors import InputError
+from splatsmith.recipes.schema import Adam, Stage
+from splatsmith.scenes.gaussians import Gaussians
+from splatsmith.scenes.upkeep import UpkeepState
+
+Snapshot = UInt8[Tensor, "2 64 64 3"]  # a render and its pseudo-ground-truth
+
+
+@dataclass(slots=True)
+class Counters:
+    """Numbers that are carried from step to step; all exact in a checkpoint."""
+
+    skipped: int = 0  # steps that were undone because of a value that was not finite
+    in_a_row: int = 0  # of these, how many just before the next step
+    loss: float = 0.0  # moving average over about 50 steps
+    distance: float = 0.0  # root mean square distance of render and target, moving average
+    averaged: int = 0  # steps in the averages
+
+    def average_in(self, loss: float, distance: float) -> None:
+        """Add one step to the averages; the first step counts fully."""
+        share = max(0.02, 1 / (self.averaged + 1))
+        self.loss += share * (loss - self.loss)
+        self.distance += share * (distance - self.distance)
+        self.averaged += 1
+
+
+@dataclass(slots=True, kw_only=True)
+class RunState:
+    """A run between two steps; `step` counts the finished steps of all its stages."""
+
+    step: int
+    scene: Gaussians
+    optimizer: torch.optim.Adam
+    upkeep: UpkeepState
+    counters: Counters = field(default_factory=Counters)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    snapshot_steps: list[int] = field(default_factory=list)
+
+    def begin_stage(self, stage: Stage) -> None:
+        """A new stage goes on with the scene; its optimizer and its upkeep start afresh."""
+        self.optimizer = make_optimizer(self.scene, stage.adam)
+        self.upkeep = UpkeepState.empty(self.scene)
+
+    def groups(self) -> dict[str, dict[str, Tensor]]:
+        """The tensors of a checkpoint, in named groups."""
+        moments = {
+            f"{group['name']}.{key}": value
+            for group in self.optimizer.param_groups
+            for key, value in self.optimizer.state.get(group["params"][0], {}).items()
+        }
+        record = {f"upkeep.{name}": tensor for name, tensor in self.upkeep.state().items()}
+        if self.snapshots:
+            record["snapshots"] = torch.stack(self.snapshots)
+            record["snapshot_steps"] = torch.tensor(self.snapshot_steps)
+        return {"scene": self.scene.state(), "optimizer": moments, "record": record}
+
+    def plain(self) -> dict[str, Any]:
+        """The numbers of a checkpoint."""
+        return asdict(self.counters)
+
+    @classmethod
+    def restore(
+        cls,
+        step: int,
+        groups: Mapping[str, Mapping[str, Tensor]],
+        plain: Mapping[str, Any],
+        stage: Stage,
+    ) -> "RunState":
+        """The state that a checkpoint was made from; InputError if parts do not fit."""
+        try:
+            scene = Gaussians.from_state(groups["scene"])
+            optimizer = make_optimizer(scene, stage.adam)
+            _restore_moments(optimizer, groups["optimizer"])
+            record = dict(groups["record"])
+            snapshots = list(record.pop("snapshots", torch.empty(0)))
+            snapshot_steps = record.pop("snapshot_steps", torch.empty(0)).tolist()
+            seen = {name.removeprefix("upkeep."): value for name, value in record.items()}
+            upkeep = UpkeepState.from_state(seen)
+            counters = Counters(**plain)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise InputError(f"The checkpoint of step {step} has no proper {error}.") from error
+        if upkeep.seen.shape != (scene.count,) or len(snapshots) != len(snapshot_steps):
+            raise InputError(f"The checkpoint of step {step} has parts of different length.")
+        return cls(
+            step=step,
+            scene=scene,
+            optimizer=optimizer,
+            upkeep=upkeep,
+            counters=counters,
+            snapshots=snapshots,
+            snapshot_steps=snapshot_steps,
+        )
+
+
+def make_optimizer(scene: Gaussians, adam: Adam) -> torch.optim.Adam:
+    """Adam with one group per parameter; the learning rates are set before each step."""
+    groups = [
+        {"params": [parameter], "name": name, "lr": 0.0}
+        for name, parameter in scene.parameters_by_name().items()
+    ]
+    return torch.optim.Adam(groups, betas=(adam.beta1, adam.beta2), eps=adam.eps, fused=True)
+
+
+def _restore_moments(optimizer: torch.optim.Adam, moments: Mapping[str, Tensor]) -> None:
+    for group in optimizer.param_groups:
+        parameter = group["params"][0]
+        prefix = f"{group['name']}."
+        found = {k.removeprefix(prefix): v for k, v in moments.items() if k.startswith(prefix)}
+        if not found:
+            continue
+        for key in ("exp_avg", "exp_avg_sq"):
+            if found[key].shape != parameter.shape:
+                raise InputError(
+                    f"The checkpoint's {key} of {group['name']} has another shape."
+                )
+        optimizer.state[parameter] = found

@@ -1,0 +1,1 @@
+"""Methods as data: `*.toml`, their schema and how they are read."""

@@ -1,0 +1,219 @@
+"""Recipes: what ships, what is refused, and that what is written reads back equal."""
+
+import dataclasses
+
+import pytest
+
+from splatsmith.errors import InputError
+from splatsmith.recipes.load import (
+    load_recipe,
+    overridden,
+    parse_recipe,
+    recipe_names,
+    recipe_toml,
+)
+
+SMALL = """
+title = "Small"
+[[stage]]
+name = "shape"
+steps = 10
+start = { kind = "ball", count = 5 }
+score = { kind = "sds", guidance = 3.0, times = { kind = "uniform", low = 0.1 } }
+[[stage]]
+name = "paint"
+steps = 20
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text, name="mine.toml"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def message(call):
+    with pytest.raises(InputError) as caught:
+        call()
+    return str(caught.value)
+
+
+def test_the_recipes_that_ship():
+    assert recipe_names() == ["quick", "sds-gaussians", "stabledreamer"]
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        assert recipe.title
+        assert recipe.credit
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_resolved_recipe_reads_back_equal(name):
+    recipe = load_recipe(name)
+    assert parse_recipe(recipe_toml(recipe), name) == recipe
+
+
+def test_seeds_are_kept_to(file):
+    """Numbers that the founding documents and papers give must not drift."""
+    paper = load_recipe("stabledreamer").stage[0]
+    assert (paper.start.count, paper.start.falloff, paper.start.sh_degree) == (
+        1000,
+        "linear",
+        0,
+    )
+    assert paper.upkeep.reset_to == 0.005
+    assert paper.rates.means.end == 6.4e-4
+    tutorial = load_recipe("sds-gaussians").stage[0]
+    assert (tutorial.score.times.low, tutorial.score.times.high) == (0.02, 0.98)
+    assert tutorial.score.weight == "sigma2"
+    assert tutorial.steps * tutorial.views == 3000
+
+
+def test_defaults_fill_what_a_recipe_leaves_out(file):
+    recipe = load_recipe(file(SMALL))
+    assert recipe.steps == 30
+    assert recipe.stage[0].score.times.high == 0.98
+    assert recipe.stage[1].start is None
+
+
+def test_a_base_is_changed_key_by_key(file):
+    file(SMALL, "small.toml")
+    derived = load_recipe(
+        file("""
+        base = "small.toml"
+        title = "Derived"
+        [[stage]]
+        name = "shape"
+        score = { times = { low = 0.2 } }
+        start = { kind = "small-ball" }
+        [[stage]]
+        name = "polish"
+        steps = 5
+        """)
+    )
+    base = load_recipe(file(SMALL, "small.toml"))
+    assert [stage.name for stage in derived.stage] == ["shape", "paint", "polish"]
+    shape = derived.stage[0]
+    assert (shape.score.guidance, shape.score.times.low) == (3.0, 0.2)
+    assert shape.start.kind == "small-ball"
+    assert shape.steps == base.stage[0].steps
+    assert derived.stage[1] == base.stage[1]
+
+
+def test_a_shipped_recipe_can_be_a_base(file):
+    derived = load_recipe(file('base = "quick.toml"\n[[stage]]\nname = "shape"\nsteps = 7'))
+    quick = load_recipe("quick")
+    assert derived == dataclasses.replace(
+        quick, stage=(dataclasses.replace(quick.stage[0], steps=7),)
+    )
+
+
+def test_a_base_has_no_base(file):
+    file('base = "quick.toml"', "middle.toml")
+    text = message(lambda: load_recipe(file('base = "middle.toml"')))
+    assert text == (
+        "mine.toml, key base: middle.toml has a base itself; only one step is allowed."
+    )
+
+
+def test_overrides():
+    quick = load_recipe("quick")
+    changed = overridden(
+        quick,
+        [
+            "shape.steps=100",
+            "shape.rates.means=1e-3",
+            "shape.background=black",
+            "output.save_every = 7",
+            "shape.cameras.elevation=[0, 30.0]",
+            "shape.start.kind=small-ball",
+        ],
+    )
+    stage = changed.stage[0]
+    assert (stage.steps, stage.rates.means, stage.background) == (100, 1e-3, "black")
+    assert changed.output.save_every == 7
+    assert stage.cameras.elevation == (0.0, 30.0)
+    assert stage.start.count == 5000
+    assert overridden(quick, {"shape.rates.means": 1e-3}).stage[0].rates.means == 1e-3
+    assert overridden(quick, ()) is quick
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("shape.stps=3", 'quick, stage "shape", key stps: unknown key.'),
+        ("shape.stps=3", 'Did you mean "steps"?'),
+        ("shpe.steps=3", "--set, key shpe: unknown key."),
+        ("shpe.steps=3", 'Did you mean "shape"?'),
+        ("stage=3", "--set, key stage: unknown key."),
+        ("shape.steps=1.5", 'stage "shape", key steps: must be a whole number, got 1.5.'),
+        ("shape.steps=0", 'stage "shape": steps must lie in 1 to 1000000, got 0.'),
+        ("shape.size=4096", 'stage "shape": size must lie in 8 to 1024, got 4096.'),
+        ("shape.rates.positon=1", 'stage "shape", key rates.positon: unknown key.'),
+        ("shape.rates.means=3.0", "key rates: means must lie in 0 to 1, got 3.0."),
+        ("shape.rates.means=-1e-3", "key rates: means must lie in 0 to 1, got -0.001."),
+        ("shape.score.kind=sdss", 'key score.kind: must be one of sds, got "sdss".'),
+        ("shape.score.times.kind=slow", "must be one of uniform, linear, sqrt, band"),
+        ("shape.score.times.low=[1.0, 0.1]", "key score.times: A band of times needs 0 <= low"),
+        ("shape.cameras.elevation=[0, 100]", "key cameras: elevation must lie between"),
+        ("shape.upkeep.start=9999", 'stage "shape": start is 9999, but density control ends'),
+        ("output.size=33", "key output: size must be even"),
+        ("shape.steps", '--set: "shape.steps" must look like shape.steps=100.'),
+        ("shape.steps=", "is no TOML value."),
+        ("shape.steps=1\nshape=2", "is more than one value."),
+        ("shape=3", "--set: shape is a stage; name a key of it, such as shape.steps=100."),
+        ("title.x=3", "key title: must be a text"),
+        ("=3", "must look like"),
+        ("shape..x=3", "must look like"),
+    ],
+)
+def test_bad_overrides_are_refused_with_their_place(override, expected):
+    assert expected in message(lambda: overridden(load_recipe("quick"), [override], "quick"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "mine.toml, key stage: is missing or not a list"),
+        ("x =", "mine.toml: is not TOML"),
+        ('title = "x"\nstage = 3', "mine.toml, key stage: is missing or not a list"),
+        ('[[stage]]\nname = "a"\nsteps = 1\nstart = {kind="ball"}', "key title: is missing."),
+        ('title = "x"\n[[stage]]\nsteps = 1', 'stage "1", key name: is missing.'),
+        (
+            'title = "x"\n[[stage]]\nname = "a"\nsteps = 1',
+            "the first stage, 'a', needs",
+        ),
+        (SMALL.replace("paint", "shape"), "stages must have names of their own"),
+        (SMALL.replace("paint", "output"), "a stage cannot be called output"),
+        (SMALL.replace("paint", "p p"), "name must be letters, digits and dashes, got 'p p'."),
+        (SMALL + "start = { kind = 'ball' }", "only the first stage has a start"),
+        (SMALL + "[stage.rate]\nmeans = 1.0", 'stage "paint", key rate: unknown key.'),
+        (SMALL + "[stage.rates]\nmeans = {start=1, end=0}", "key rates.means: start and end"),
+        ("base = 3", "key base: must be the name of a file"),
+        ('base = "../../etc/passwd"', "key base: must be the name of a file"),
+        ('base = "none.toml"', "none.toml: cannot be read"),
+        ("a = " + "[" * 100_000, "mine.toml: is not TOML"),
+    ],
+)
+def test_bad_files_are_refused_with_their_place(file, text, expected):
+    assert expected in message(lambda: load_recipe(file(text)))
+
+
+def test_a_file_that_is_no_text(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_bytes(b"\xff\xfe")
+    assert "is not UTF-8 text" in message(lambda: load_recipe(path))
+    path.write_bytes(b"#" * (1 << 21))
+    assert "that is no recipe" in message(lambda: load_recipe(path))
+    assert "cannot be read" in message(lambda: load_recipe(tmp_path / "none.toml"))
+
+
+def test_an_unknown_recipe_is_answered_with_those_there_are():
+    text = message(lambda: load_recipe("quik"))
+    assert text == (
+        '--recipe: there is no recipe "quik".\n'
+        "  Known: quick, sds-gaussians, stabledreamer; or give a file that ends in .toml."
+    )
