@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from splatsmith.errors import InputError
 from splatsmith.priors.schedule import NoiseSchedule
 
 Kind = Literal["eps", "x0", "v", "flow"]
@@ -41,8 +40,6 @@ class Prediction:
         schedule: NoiseSchedule,
     ) -> "Prediction":
         """`value` as a prediction of that kind, about `x_t` at time `t` of `schedule`."""
-        if kind not in ("eps", "x0", "v", "flow"):
-            raise InputError(f"A prediction is one of eps, x0, v and flow, got {kind!r}.")
         column = (-1, 1, 1, 1)
         alpha, sigma = schedule.alpha(t).view(column), schedule.sigma(t).view(column)
         return Prediction(kind, value, x_t, alpha.to(x_t), sigma.to(x_t))

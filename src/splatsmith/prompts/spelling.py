@@ -69,22 +69,30 @@ def closest(word: str, known: Collection[str]) -> tuple[str, float]:
 def closest_color(word: str, colors: Collection[str]) -> str | None:
     """The one of `colors` that looks most like the CSS color `word`; None if it is not one.
 
-    Greys are compared with greys and hues with hues: teal is as near to black as to green in
-    L*a*b*, and no one would say so.
+    Greys are compared with greys and hues with hues: in L*a*b* teal is as near to black as to
+    green, and no one would say so.
     """
     if word not in ImageColor.colormap:
         return None
-    wanted = _lab(word)
+    grey, hue, lightness = _look(word)
     named = [color for color in sorted(colors) if color in ImageColor.colormap]
-    alike = [color for color in named if _is_grey(_lab(color)) == _is_grey(wanted)]
-    return min(alike or named, key=lambda color: math.dist(_lab(color), wanted), default=None)
+    alike = [color for color in named if _look(color)[0] == grey] or named
 
+    def difference(color: str) -> float:
+        _, other_hue, other_lightness = _look(color)
+        turned = 0.0 if grey else 120 * math.sin((hue - other_hue) / 2)
+        return math.hypot(turned, 0.5 * (lightness - other_lightness))
 
-def _is_grey(lab: tuple[float, float, float]) -> bool:
-    return math.hypot(lab[1], lab[2]) < 15
+    return min(alike, key=difference, default=None)
 
 
 @functools.cache
+def _look(name: str) -> tuple[bool, float, float]:
+    """Of a CSS color: whether it is a grey, its hue (radians) and its lightness (0 to 100)."""
+    lightness, a, b = _lab(name)
+    return math.hypot(a, b) < 15, math.atan2(b, a), lightness
+
+
 def _lab(name: str) -> tuple[float, float, float]:
     """CIE L*a*b* (D65) of a CSS color, in which distance is about difference to the eye."""
     channels = [value / 255 for value in ImageColor.getrgb(name)[:3]]

@@ -166,7 +166,8 @@ class Vocabulary:
                 return form
             if form in self.synonyms:
                 return self.synonyms[form]
-        typed = typo_of(token, [*self.words, *self.synonyms])
+        # View words are left out: "balck" is black and not back.
+        typed = typo_of(token, [*self.of_kind(*KINDS[:-1]), *self.synonyms])
         meant = {self.synonyms.get(word, word) for word in typed}
         return meant.pop() if len(meant) == 1 else None
 
