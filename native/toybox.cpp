@@ -142,5 +142,15 @@ NB_MODULE(_toybox, m) {
         nb::arg("threads"), nb::arg("isa") = "");
   m.def("distance", &distance, nb::arg("rows"), nb::arg("heads"), nb::arg("points"),
         nb::arg("out"), nb::arg("part").none());
-  m.def("variant", [] { return best_variant().name; });
+  m.def("variants", [] {
+    nb::list names;
+    for (const char* name : {"baseline", "avx2", "avx512"}) {
+      try {
+        names.append(variant_named(name).name);
+      } catch (const std::invalid_argument&) {
+        continue;  // This machine lacks it.
+      }
+    }
+    return names;
+  });
 }

@@ -59,8 +59,8 @@ static inline vf trapezoid(vf across, vf along, const float* s) {
   const vf side_x = slope * share - dx, side_y = height * share - dy;
   const vf squared =
       smaller(end_x * end_x + end_y * end_y, side_x * side_x + side_y * side_y);
-  const vf inside = (side_x < 0.0f) & (end_y < 0.0f) ? splat(-1) : splat(1);
-  return inside * root(squared);
+  const vi inside = (side_x < 0.0f) & (end_y < 0.0f);
+  return (inside ? splat(-1) : splat(1)) * root(squared);
 }
 
 static inline vf round_cone(Point p, const float* s) {

@@ -69,7 +69,7 @@ class Described:
 
 
 def parse(text: str) -> Described:
-    """Read a caption back. A color right before a part's word is that part's, else the object's."""
+    """Read a caption back; a color right before a part's word is that part's color."""
     tokens = words_in(text)
     category = next((token for token in tokens if token in CATEGORIES), None)
     slots = {slot.word for slot in CATEGORIES[category].slots} if category else set()

@@ -1,4 +1,4 @@
-"""The table of categories: what each is called, which shape draws it, what varies, what is colored."""
+"""The table of categories: name, shape, what varies, which parts have a color of their own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Parameter:
 class Slot:
     """A part with a color of its own, which captions may name.
 
-    `natural` is the paint it has when nothing is said: a color, an ink, or "main" for the object's
-    own color. `plural` decides between "with a blue roof" and "with blue wheels".
+    `natural` is the paint it has when nothing is said: a color, an ink, or "main" for the
+    object's own color. `plural` decides between "with a blue roof" and "with blue wheels".
     """
 
     word: str
@@ -31,7 +31,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """One kind of object. `front` is true if front and back cannot be mistaken for each other."""
+    """One kind of object. `front`: its front and back cannot be mistaken for each other."""
 
     name: str
     draw: Callable[..., Vector]

@@ -1,11 +1,13 @@
 """Pictures of toybox objects: any number of objects and cameras in one call.
 
-The native kernel draws when it could be built, else its torch twin in `sdf.py`; both give the same
-picture. The light hangs at the camera, up and to the left of it, and can be jittered.
+The native kernel draws when it could be built, else its torch twin in `sdf.py`; both give the
+same picture. The light hangs at the camera, up and to the left of it, and can be jittered.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +19,9 @@ from splatsmith.errors import InputError
 from splatsmith.toybox.objects import ToyObject
 from splatsmith.toybox.tape import Integers, Tape, joined
 
+native: Any
 try:
-    from splatsmith import _toybox as native
+    native = import_module("splatsmith._toybox")
 except ImportError:  # No compiler at installation: the twin draws.
     native = None
 
@@ -47,8 +50,8 @@ def render(
 ) -> ToyPicture:
     """Draw one object from all cameras, or as many objects as cameras, each from its own.
 
-    `light` points toward the light in the world (any length), one per view; None hangs it at the
-    camera. A pixel is the mean of samples x samples rays, 1 to 8 a side.
+    `light` points toward the light in the world (any length), one per view; None hangs it at
+    the camera. A pixel is the mean of samples x samples rays, 1 to 8 a side.
     """
     toys = [toys] if isinstance(toys, ToyObject) else list(toys)
     views = len(cameras)
@@ -88,7 +91,9 @@ def render_tape(
     if native is None:
         from splatsmith.toybox.sdf import trace_views
 
-        return trace_views(tape, starts, which, cameras, light, background, samples)
+        return ToyPicture(
+            *trace_views(tape, starts, which, cameras, light, background, samples)
+        )
     size = (len(cameras), cameras.height, cameras.width)
     color, normal = torch.empty(*size, 3), torch.empty(*size, 3)
     alpha, depth = torch.empty(size), torch.empty(size)

@@ -45,8 +45,8 @@ def build(
 ) -> ToyObject:
     """The object with these shape parameters (middle ones if None) and colors.
 
-    `color` is the main color, red if None. `colors` gives slots ("dots", "roof") a color by name;
-    all others have their natural one, shifted by `jitter` (numbers in 0..1, three per slot).
+    `color` is the main color, red if None. `colors` gives slots ("dots", "roof") a color by
+    name; all others have their natural one, shifted by `jitter` (three numbers in 0..1 a slot).
     Raises InputError for names that the category does not have and shapes outside 0..1.
     """
     kind = category_named(category)
@@ -67,7 +67,7 @@ def category_named(name: str) -> Category:
 
 
 def draw_object(generator: torch.Generator, *, split: Split = "train") -> ToyObject:
-    """A random object of a split: a pair of the split, shape parameters on its side of the band."""
+    """A random object of a split: one of its pairs, shape parameters on its side."""
     return object_from(torch.rand(DRAWS, generator=generator).tolist(), split)
 
 
@@ -75,6 +75,18 @@ def object_from(draws: Sequence[float], split: Split) -> ToyObject:
     """The object that `DRAWS` uniform numbers stand for; only the first 24 are used."""
     chosen = _pairs(split)
     color, category = chosen[min(int(draws[0] * len(chosen)), len(chosen) - 1)]
+    return _dressed(category, color, draws, split)
+
+
+def object_with(category: str, generator: torch.Generator) -> ToyObject:
+    """A random training object of one category."""
+    category_named(category)
+    draws = torch.rand(DRAWS, generator=generator).tolist()
+    colors = [color for color, name in _pairs("train") if name == category]
+    return _dressed(category, colors[int(draws[0] * len(colors))], draws, "train")
+
+
+def _dressed(category: str, color: str, draws: Sequence[float], split: Split) -> ToyObject:
     kind = CATEGORIES[category]
     shape = tuple(in_band(value, split) for value in draws[1 : 1 + len(kind.parameters)])
     return build(category, shape, color, _choose_colors(kind, color, draws[7:12]), draws[12:24])

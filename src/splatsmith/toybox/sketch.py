@@ -1,7 +1,7 @@
-"""The pencil that shapes are drawn with: primitives by name, in any units, fitted to the ball at the end.
+"""The pencil that shapes are drawn with: primitives by name, in any units, fitted at the end.
 
-Every method adds a part. `paint` is the name of a color: "main", a slot of the category, or one of
-the fixed inks. Options common to all: `blend` (radius of a smooth union with what is there),
+Every method adds a part. `paint` is the name of a color: "main", a slot of the category, or one
+of the fixed inks. Options common to all: `blend` (radius of a smooth union with what is there),
 `cut` (carve instead of add), `dye` (only color what it covers), `mirror` (also at -y).
 """
 
@@ -29,7 +29,7 @@ def mix(low: float, high: float, share: float) -> float:
 
 
 def turned(*, pitch: float = 0.0, yaw: float = 0.0, roll: float = 0.0) -> Rotation:
-    """Degrees: roll about x first (up goes to -y), pitch about y (up goes to +x), yaw about z."""
+    """Degrees: roll about x first (up to -y), pitch about y (up to +x), yaw about z."""
     a, b, c = math.radians(yaw), math.radians(pitch), math.radians(roll)
     ca, sa, cb, sb, cc, sc = (f(t) for t in (a, b, c) for f in (math.cos, math.sin))
     return (
@@ -149,7 +149,7 @@ class Sketch:
         turn: Rotation = UPRIGHT,
         round: float = 0.02,
     ) -> None:
-        """A frustum with these radii; the rounding grows a sharp tip and is taken off elsewhere."""
+        """A frustum with these radii; the rounding grows a sharp tip, else it is taken off."""
         e = min(round, 0.9 * max(bottom, top), 0.9 * half)
         size = (max(bottom - e, 0.0), max(top - e, 0.0), half - e, e, 0, 0)
         self._add(

@@ -1,8 +1,8 @@
 """What training may see: the split of evaluation, from the first day.
 
-Two fences. Pairs: color j and category i (places in their lists) are held out when (j - 3 i) mod 10
-is 0 or 5, for tuning when it is 2, else for training. Instances: the middle fifth of every shape
-parameter is withheld from training; held and tuning objects lie inside it.
+Two fences. Pairs: color j and category i (places in their lists) are held out when (j - 3 i)
+mod 10 is 0 or 5, for tuning when it is 2, else for training. Instances: the middle fifth of
+every shape parameter is withheld from training; held and tuning objects lie inside it.
 """
 
 from typing import Literal
@@ -13,7 +13,7 @@ from splatsmith.toybox.words import COLORS
 
 Split = Literal["train", "dev", "held"]
 
-BAND = (0.4, 0.6)  # of each shape parameter, never seen in training
+BAND = (0.4, 0.6)  # of each shape parameter, upper end excluded; never seen in training
 BASE = 20  # the categories of the prompt lists; those after them follow the same rule
 JANUS = ("snowman", "chair", "dog", "duck", "fish", "airplane")
 
@@ -51,7 +51,7 @@ def in_band(value: float, split: Split) -> float:
 def allowed(shape: tuple[float, ...], split: Split) -> bool:
     """Whether an instance's shape parameters may occur in a split."""
     low, high = BAND
-    inside = [low <= value <= high for value in shape]
+    inside = [low <= value < high for value in shape]
     return not any(inside) if split == "train" else all(inside)
 
 

@@ -1,4 +1,4 @@
-"""An object as numbers: one row per part, folded in order by the native kernel and its torch twin.
+"""An object as numbers: one row per part, folded in order by the native kernel and its twin.
 
 Row of 24 floats: 0-2 center, 3-11 rotation (local from world, row-major), 12-17 sizes, 18 blend
 radius, 19-21 color, 22 bounding radius around the center, 23 unused. Head of 4 integers: kind,

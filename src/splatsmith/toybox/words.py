@@ -4,7 +4,7 @@ from splatsmith.toybox.catalog import CATEGORIES
 
 Color = tuple[float, float, float]
 
-# Display-referred RGB in 0..1. The order is part of the split rule: never change it, only append.
+# Display-referred RGB in 0..1. The order is part of the split rule: only append to it.
 COLORS: dict[str, Color] = {
     "red": (0.86, 0.10, 0.10),
     "green": (0.14, 0.62, 0.20),
@@ -77,7 +77,7 @@ VIEWS: tuple[str, ...] = ("front", "side", "back", "overhead", "view")
 
 
 def toybox_vocabulary() -> tuple[str, ...]:
-    """Every word of every caption, view words included, in a fixed order and without repeats."""
+    """Every word of every caption, view words included, in a fixed order, each once."""
     shapes = (p for c in CATEGORIES.values() for p in c.parameters)
     adjectives = (word for p in shapes for word in (p.low, p.high) if word)
     parts = (slot.word for c in CATEGORIES.values() for slot in c.slots)

@@ -112,9 +112,8 @@ def cat(s: Sketch, body: float, head: float, ears: float, tail: float) -> Vector
 
 def bird(s: Sketch, body: float, wings: float, tail: float, head: float) -> Vector:
     """Wings spread, a pointed beak, a fanned tail, two thin legs."""
-    x, w, t, r = mix(0.46, 0.54, body), mix(0.60, 0.74, wings), mix(0.28, 0.38, tail), head
-    tilt = turned(pitch=-22)
-    r = mix(0.25, 0.30, head)
+    x, w, t = mix(0.46, 0.54, body), mix(0.60, 0.74, wings), mix(0.28, 0.38, tail)
+    r, tilt = mix(0.25, 0.30, head), turned(pitch=-22)
     s.egg("main", (0, 0, 0), (x, 0.36, 0.36), turn=tilt)
     hx, hz = x * 0.82, 0.36
     s.ball("main", (hx, 0, hz), r, soft(0.08))

@@ -68,12 +68,12 @@ def barrel(s: Sketch, height: float, bulge: float, bands: float) -> Vector:
     h, r, e = mix(0.72, 0.88, height), mix(0.62, 0.70, bulge), 0.50
     third, width = h / 3, mix(0.04, 0.06, bands)
     m = e + (r - e) * 0.72
-    s.cylinder("main", (0, 0, 0), r, third * 0.55, round=0.0)
+    s.cylinder("main", (0, 0, 0), r, third * 0.55, round=0.004)
     for side in (-1, 1):
         a, b = (m, r) if side < 0 else (r, m)
-        s.cone("main", (0, 0, side * third), a, b, third * 0.5, round=0.0)
+        s.cone("main", (0, 0, side * third), a, b, third * 0.5, round=0.004)
         a, b = (e, m) if side < 0 else (m, e)
-        s.cone("main", (0, 0, side * 2.2 * third), a, b, third * 0.76, round=0.0)
+        s.cone("main", (0, 0, side * 2.2 * third), a, b, third * 0.76, round=0.004)
         s.cylinder("bands", (0, 0, side * 1.35 * third), m + 0.05, width)
         s.cylinder("bands", (0, 0, side * (h - 0.1)), e + 0.065, width)
     s.cylinder("main", (0, 0, h), e - 0.05, 0.05, CUT)

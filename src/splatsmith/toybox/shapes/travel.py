@@ -62,7 +62,7 @@ def rocket(s: Sketch, height: float, girth: float, fins: float) -> Vector:
     """A pointed body on three fins, portholes toward +x."""
     h, r, f = mix(0.66, 0.82, height), mix(0.36, 0.43, girth), mix(0.19, 0.26, fins)
     s.cone("main", (0, 0, -h * 0.45), r * 0.78, r, h * 0.55, round=0.03)
-    s.cone("main", (0, 0, h * 0.40), r, r * 0.80, h * 0.31, round=0.0)
+    s.cone("main", (0, 0, h * 0.40), r, r * 0.80, h * 0.31, round=0.004)
     s.limb("nose", (0, 0, h * 0.74), (0, 0, h * 0.74 + 0.32), r * 0.66, 0.05)
     s.cone("iron", (0, 0, -h - 0.06), r * 0.7, r * 0.5, 0.07)
     for yaw in (60, 180, 300):
@@ -100,7 +100,7 @@ def airplane(s: Sketch, length: float, girth: float, wings: float, sweep: float)
 
 
 def wing_turn(back: float, span: float) -> tuple[float, ...]:
-    """A slab's height becomes the wing's span toward +y, swept back; its depth the thickness."""
+    """A slab's height becomes the span toward +y, swept back; its depth the thickness."""
     a = math.atan2(back, span)
     c, d = math.cos(a), math.sin(a)
     return (c, d, 0.0, 0.0, 0.0, -1.0, -d, c, 0.0)
@@ -126,7 +126,7 @@ BACKWARD = turned(pitch=-90)
 def lighthouse(s: Sketch, height: float, girth: float, stripes: float) -> Vector:
     """A striped tower with a lantern, a door toward +x."""
     h, r = mix(0.78, 0.90, height), mix(0.40, 0.48, girth)
-    width = mix(0.07, 0.09, stripes)
+    width = mix(0.06, 0.08, stripes)
     s.egg("gray", (0, 0, -h), (0.50, 0.50, 0.09))
     s.cone("main", (0, 0, 0), r, r * 0.62, h)
     for z in (-0.22, 0.42):
@@ -134,6 +134,6 @@ def lighthouse(s: Sketch, height: float, girth: float, stripes: float) -> Vector
     s.cylinder("iron", (0, 0, h + 0.02), r * 0.80, 0.04)
     s.cylinder("glow", (0, 0, h + 0.13), r * 0.44, 0.10)
     s.cone("roof", (0, 0, h + 0.32), r * 0.60, 0.03, 0.12)
-    s.box("door", (r * 0.9, 0, -h + 0.24), (0.11, 0.11, 0.20), round=0.03)
+    s.box("door", (r * 0.9, 0, -h + 0.22), (0.11, 0.10, 0.18), round=0.03)
     s.box("sky", (r * 0.8, 0, 0.36 * h), (0.1, 0.07, 0.09), SOLID)
     return (0, 0, 0.24)

@@ -1,0 +1,75 @@
+"""A batch is a function of (seed, number): whatever came before, however many threads."""
+
+import pytest
+import torch
+
+from splatsmith.errors import InputError
+from splatsmith.toybox import BatchSampler
+from splatsmith.toybox.sampler import Batch, elevations
+from splatsmith.toybox.split import split_of
+
+
+def same(a: Batch, b: Batch) -> bool:
+    tensors = ("color", "alpha", "azimuth", "elevation")
+    equal = all(torch.equal(getattr(a, name), getattr(b, name)) for name in tensors)
+    return equal and a.captions == b.captions
+
+
+def test_same_seed_same_bytes_for_any_number_of_threads() -> None:
+    batches = [
+        BatchSampler(size=24, batch=9, seed=5, threads=threads).batch_at(7)
+        for threads in (1, 2, 5)
+    ]
+    assert same(batches[0], batches[1])
+    assert same(batches[0], batches[2])
+
+
+def test_resuming_needs_only_the_counter() -> None:
+    stream = BatchSampler(size=16, batch=4, seed=1)
+    passed = [next(stream) for _ in range(4)]
+    resumed = BatchSampler(size=16, batch=4, seed=1, counter=2)
+    assert same(next(resumed), passed[2])
+    assert same(next(resumed), passed[3])
+    assert resumed.counter == stream.counter
+    assert same(stream.batch_at(0), passed[0])
+
+
+def test_seeds_and_numbers_give_other_batches() -> None:
+    stream = BatchSampler(size=16, batch=8, seed=1)
+    other = BatchSampler(size=16, batch=8, seed=2)
+    assert not same(stream.batch_at(0), stream.batch_at(1))
+    assert not same(stream.batch_at(1), other.batch_at(0))
+
+
+def test_a_batch_is_what_it_says() -> None:
+    batch = BatchSampler(size=32, batch=48, seed=3, split="held").batch_at(0)
+    assert batch.color.shape == (48, 32, 32, 3)
+    assert batch.color.min() >= 0
+    assert batch.color.max() <= 1
+    assert (batch.color[(batch.alpha == 0)[..., 0]] == 1).all()
+    assert (batch.alpha.mean(dim=(1, 2, 3)) > 0.03).all()
+    assert all(split_of(toy.color, toy.category) == "held" for toy in batch.toys)
+    edge = torch.cat([batch.alpha[:, 0], batch.alpha[:, -1], batch.alpha[:, :, 0]], dim=1)
+    assert edge.max() == 0  # Nothing is cut off, even at the nearest radius.
+
+
+def test_background_is_blended_in() -> None:
+    sampler = BatchSampler(size=16, batch=3, seed=0, background=(0.2, 0.4, 0.6))
+    batch = sampler.batch_at(0)
+    ground = batch.color[(batch.alpha == 0)[..., 0]]
+    assert torch.allclose(ground, torch.tensor([0.2, 0.4, 0.6]).expand_as(ground))
+
+
+def test_elevations_lie_where_they_should(gen: torch.Generator) -> None:
+    drawn = elevations(torch.rand(20000, generator=gen), torch.rand(20000, generator=gen))
+    assert drawn.min() >= -15
+    assert drawn.max() <= 85
+    assert ((drawn >= -10) & (drawn <= 40)).float().mean() > 0.7
+    assert 0.03 < (drawn > 60).float().mean() < 0.12
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(InputError, match="size and batch must be positive"):
+        BatchSampler(size=0, batch=1, seed=0)
+    with pytest.raises(InputError, match="train, dev or held"):
+        BatchSampler(size=8, batch=1, seed=0, split="test")  # type: ignore[arg-type]
