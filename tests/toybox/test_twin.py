@@ -83,6 +83,17 @@ def test_distances_agree_for_every_kind(gen: torch.Generator) -> None:
     assert seen == set(Kind)
 
 
+def test_the_twin_steps_in_for_a_missing_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    toys, cameras = [build("mug"), build("cat")], orbit([20.0, 50.0], 10.0, width=12, height=12)
+    fast, points = render(toys, cameras), torch.zeros(1, 3)
+    near = distance(toys[1], points)[0]
+    monkeypatch.setattr(drawing, "native", None)
+    slow = render(toys, cameras)
+    assert (fast.color - slow.color).abs().mean() < 1e-4
+    assert slow.part.dtype == fast.part.dtype == torch.int32
+    assert torch.allclose(distance(toys[1], points)[0], near, atol=1e-6)
+
+
 def test_the_twin_works_in_double_precision(gen: torch.Generator) -> None:
     toy = build("teapot")
     cameras = orbit([70.0], [20.0], width=16, height=16)
