@@ -26,7 +26,7 @@ $(READY): pyproject.toml $(wildcard native/*.cpp native/*.hpp native/CMakeLists.
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet --group dev
-	$(BIN)/python -m pip install --quiet .
+	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
 clean:
