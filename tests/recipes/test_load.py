@@ -165,6 +165,7 @@ def test_overrides():
         ("shape.steps=", "is no TOML value."),
         ("shape.steps=1\nshape=2", "is more than one value."),
         ("shape=3", "--set: shape is a stage; name a key of it, such as shape.steps=100."),
+        ("shape.name=form", "--set: shape.name: the name of a stage is what --set calls it"),
         ("title.x=3", "key title: must be a text"),
         ("=3", "must look like"),
         ("shape..x=3", "must look like"),

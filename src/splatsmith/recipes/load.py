@@ -163,6 +163,8 @@ def _with_override(table: Table, override: str, stages: list[str]) -> Table:
     keys = [key.strip() for key in dotted.split(".")]
     if not equals or not all(keys):
         place.fail(f"{show(override)} must look like shape.steps=100.")
+    if keys[1:] == ["name"] and keys[0] in stages:
+        place.fail(f"{dotted}: the name of a stage is what --set calls it, and stays.")
     value = _value(text.strip(), place.key(dotted.strip()))
     if keys[0] in stages and len(keys) > 1:
         for key in reversed(keys[1:]):

@@ -1,0 +1,124 @@
+"""Each command does what it says."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from splatsmith.recipes.load import load_recipe, parse_recipe
+
+TINY = (
+    "--set=shape.steps=4",
+    "--set=shape.size=16",
+    "--set=shape.start.count=20",
+    "--set=output.frames=2",
+    "--set=output.size=32",
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, prior_file):
+    """A run through the command line, in a process of its own."""
+    out = tmp_path_factory.mktemp("runs") / "ball"
+    command = [sys.executable, "-m", "splatsmith.cli", "generate", "a red ball", *TINY]
+    command += ["--out", str(out), "--seed", "3", "--prior", str(prior_file), "--threads", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return out, done
+
+
+def test_generate_leaves_a_run_and_says_where(made):
+    out, done = made
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("20 splats in ")
+    assert str(out / "scene.ply") in lines
+    for name in ("scene.ply", "turntable.mp4", "contact.png", "progress.png", "recipe.toml"):
+        assert (out / name).stat().st_size > 100
+    assert "shape: step 4/4" in done.stderr
+    report = json.loads((out / "report.json").read_text())
+    assert (report["prompt"], report["seed"], report["threads"]) == ("a red ball", 3, 1)
+    assert report["prior"]["sha256"]
+
+
+def test_a_finished_run_can_be_resumed_without_harm(made, call):
+    out, _ = made
+    before = (out / "scene.ply").read_bytes()
+    code, said, _ = call("generate", "--resume", out)
+    assert code == 0
+    assert str(out / "scene.ply") in said
+    assert (out / "scene.ply").read_bytes() == before
+
+
+def test_render_makes_films_and_sheets(made, call, tmp_path):
+    scene = made[0] / "scene.ply"
+    code, said, _ = call(
+        "render", scene, "--orbit", 3, "--size", 32, "--out", tmp_path / "a.mp4"
+    )
+    assert (code, said.strip()) == (0, str(tmp_path / "a.mp4"))
+    assert (tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"
+    assert call("render", scene, "--size", 32, "--out", tmp_path / "b.png")[0] == 0
+    with Image.open(tmp_path / "b.png") as sheet:
+        assert sheet.width > 8 * 32
+
+
+def test_words_lists_what_the_prior_knows(prior_file, call):
+    code, said, _ = call("words", "--prior", prior_file)
+    assert code == 0
+    assert said.splitlines() == [
+        "objects     ball, cube",
+        "colors      red, blue",
+        "also        sphere (ball)",
+    ]
+
+
+def test_recipes_lists_and_resolves(call):
+    code, said, _ = call("recipes")
+    assert code == 0
+    assert [line.split()[0] for line in said.splitlines()] == [
+        "quick",
+        "sds-gaussians",
+        "stabledreamer",
+    ]
+    code, said, _ = call("recipes", "quick")
+    assert parse_recipe(said, "said") == load_recipe("quick")
+
+
+def test_doctor_tells_about_the_machine(call):
+    code, said, _ = call("doctor")
+    assert code == 0
+    for word in (
+        "cores",
+        "CPU features",
+        "memory",
+        "gpu",
+        "_splat",
+        "torch",
+        "gsplat",
+        "weights",
+    ):
+        assert word in said
+
+
+def test_help_is_quick_and_needs_no_torch():
+    script = (
+        "import sys\n"
+        "from splatsmith.cli import main\n"
+        "code = main(['--help'])\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+        "sys.exit(code)"
+    )
+    begun = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert time.perf_counter() - begun < 10
+    for name in ("generate", "words", "render", "recipes", "doctor", "train"):
+        assert name in done.stdout
+
+
+def test_importing_the_package_does_not_import_torch():
+    script = "import splatsmith, sys; assert 'torch' not in sys.modules; splatsmith.Recipe"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
