@@ -27,8 +27,14 @@ INLINE Float all(float value) { return value - Float{}; }
 INLINE Int all(int32_t value) { return value - Int{}; }
 INLINE Float select(Int mask, Float yes, Float no) { return mask ? yes : no; }
 INLINE Int select(Int mask, Int yes, Int no) { return mask ? yes : no; }
+#if KERNEL_LANES == 16 && defined(__AVX512F__)
+// Spelled out, because GCC makes a comparison and a blend of the general form.
+INLINE Float min(Float a, Float b) { return (Float)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b); }
+INLINE Float max(Float a, Float b) { return (Float)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b); }
+#else
 INLINE Float min(Float a, Float b) { return a < b ? a : b; }
 INLINE Float max(Float a, Float b) { return a > b ? a : b; }
+#endif
 INLINE Float clamp(Float x, Float low, Float high) { return min(max(x, low), high); }
 INLINE Float abs(Float x) { return (Float)((Int)x & 0x7fffffff); }
 INLINE Int truncate(Float x) { return __builtin_convertvector(x, Int); }
@@ -112,21 +118,18 @@ INLINE Float reciprocal(Float x) {
 INLINE Float exp2(Float x) {
 #if KERNEL_LANES == 16 && defined(__AVX512DQ__)
   Float rest = (Float)_mm512_maskz_reduce_ps(0xffff, (__m512)x, 1);  // x - floor(x)
-  Float y = 0.00187757669f * rest + 0.00898933969f;
-  y = y * rest + 0.0558263175f;
-  y = y * rest + 0.240153611f;
-  y = y * rest + 0.693153083f;
-  y = y * rest + 0.99999994f;
+  // Estrin's order: latency counts more than one more multiplication.
+  Float square = rest * rest, y = 0.00187757669f * rest + 0.00898933969f;
+  y = y * square + (0.0558263175f * rest + 0.240153611f);
+  y = y * square + (0.693153083f * rest + 0.99999994f);
   return (Float)_mm512_maskz_scalef_ps(0xffff, (__m512)y, (__m512)x);  // scales by 2^floor(x)
 #else
   x = max(x, all(-126.0f));
   Float shifted = x + 12582912.0f;  // 1.5 * 2^23: the low bits now hold the rounded integer
   Float rest = x - (shifted - 12582912.0f);
-  Float y = 0.00132647273f * rest + 0.00967151299f;
-  y = y * rest + 0.0555073358f;
-  y = y * rest + 0.240222424f;
-  y = y * rest + 0.693147004f;
-  y = y * rest + 1.0f;
+  Float square = rest * rest, y = 0.00132647273f * rest + 0.00967151299f;
+  y = y * square + (0.0555073358f * rest + 0.240222424f);
+  y = y * square + (0.693147004f * rest + 1.0f);
   return (Float)((Int)y + ((Int)shifted << 23));
 #endif
 }

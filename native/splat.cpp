@@ -6,6 +6,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -222,6 +223,19 @@ void backward(State& state, const Array& means, const Array& quats, const Array&
     if (background_grad && !job.picture_background) sum_spills(job, state.views[v], state.views[v].background_grad);
 }
 
+// How many (splat, tile) pairs were blended and how many 4 x 4-pixel cells: what there was to do.
+std::pair<int64_t, int64_t> work(const State& state) {
+  int64_t pairs = 0, cells = 0;
+  for (const View& view : state.views) {
+    for (int tile = 0; tile < state.job.tiles_x * state.job.tiles_y; ++tile) {
+      const Entry* entries = view.entries + view.offsets[tile];
+      pairs += view.used[tile];
+      for (uint32_t i = 0; i < view.used[tile]; ++i) cells += __builtin_popcount(entries[i].cells);
+    }
+  }
+  return {pairs, cells};
+}
+
 // Multiply-adds of one thread at full speed, in floating-point operations a second.
 double peak() {
   const Kernels* kernels = choose();
@@ -248,6 +262,7 @@ NB_MODULE(_splat, module) {
   nb::class_<State>(module, "State");
   module.def("forward", &forward);
   module.def("backward", &backward);
+  module.def("work", &work);
   module.def("peak", &peak);
   module.def("isas", &isas);
 }

@@ -46,7 +46,8 @@ struct Place {
 };
 
 struct alignas(64) Tile {
-  Float left[registers];  // transmittance; negative where the pixel is finished
+  Float left[registers];  // transmittance; zero where the pixel is finished
+  Float rest[registers];  // what it was when the pixel was finished
   Float r[registers], g[registers], b[registers], z[registers];
   Int stop[registers];
 };
@@ -73,26 +74,30 @@ static INLINE bool any_finished(Float left, Float next) {
 #endif
 }
 
-// Marks the finished lanes; false once the whole cell is.
-static bool finish(Tile& tile, int i, Float next, int32_t entry) {
+// Closes the lanes that have just finished: the layer at hand, which would leave too little, is not
+// drawn. False once the whole cell is closed.
+static __attribute__((noinline)) bool finish(Tile& tile, int i, int32_t entry, Float& next, Float& weight) {
   Int finished = (tile.left[i] > 0.0f) & (next <= stop_at);
   tile.stop[i] = select(finished, all(entry), tile.stop[i]);
-  tile.left[i] = select(finished, -tile.left[i], tile.left[i]);
+  tile.rest[i] = select(finished, tile.left[i], tile.rest[i]);
+  next = select(finished, all(0.0f), next);
+  weight = select(finished, all(0.0f), weight);
+  Float open = next;
   int begin = i / parts * parts;
   for (int k = begin; k < begin + parts; ++k)
-    if (any(tile.left[k] > 0.0f)) return true;
-  return false;
+    if (k != i) open = max(open, tile.left[k]);
+  return any(open > 0.0f);
 }
 
 static uint32_t start_tile(const Place& place, Tile& tile) {
   bool whole = place.whole();
   for (int i = 0; i < registers; ++i) {
-    tile.r[i] = tile.g[i] = tile.b[i] = tile.z[i] = all(0.0f);
+    tile.r[i] = tile.g[i] = tile.b[i] = tile.z[i] = tile.rest[i] = all(0.0f);
     tile.left[i] = all(1.0f);
     tile.stop[i] = all(never);
     if (whole) continue;
     Int inside = (center_x(i) < (float)place.width) & (center_y(i) < (float)place.height);
-    tile.left[i] = select(inside, tile.left[i], all(-1.0f));
+    tile.left[i] = select(inside, tile.left[i], all(0.0f));
     tile.stop[i] = inside & never;
   }
   uint32_t open = 0;
@@ -105,7 +110,7 @@ static void write_tile(const Job& job, const Place& place, Tile& tile) {
   const View& view = *place.view;
   int64_t first = ((int64_t)(place.y / tile_size) * job.tiles_x + place.x / tile_size) * tile_pixels;
   for (int i = 0; i < registers; ++i) {
-    Float left = abs(tile.left[i]), alpha = 1.0f - left;
+    Float left = max(tile.left[i], tile.rest[i]), alpha = 1.0f - left;
     Float depth = tile.z[i] / select(alpha > 0.0f, alpha, all(1.0f));
     tile.left[i] = left;
     tile.z[i] = depth;
@@ -129,22 +134,21 @@ static void write_tile(const Job& job, const Place& place, Tile& tile) {
   }
 }
 
-// Lays one splat over one register of pixels; false if that finished any of them.
-static INLINE bool lay(Tile& tile, int i, const Stamp& stamp, const Record& g, Float& next) {
+// Lays one splat over one register of pixels; false if that closed the last of its cell.
+static INLINE bool lay(Tile& tile, int i, const Stamp& stamp, const Record& g, int32_t entry) {
   Float first = stamp.first(i), second = stamp.second(i);
   Float power = (stamp.level - first * first) - second * second;
+  Float alpha = min(select(power >= -log2_255, exp2(power), all(0.0f)), all(alpha_max));
   Float left = tile.left[i];
-  Float alpha = min(exp2(power), all(alpha_max));
-  alpha = select(power >= -log2_255, alpha, all(0.0f));
-  Float weight = left * alpha;
-  next = left - weight;
-  weight = select(next > stop_at, weight, all(0.0f));
-  tile.left[i] = select(next > stop_at, next, left);
+  Float weight = left * alpha, next = left - left * alpha;
+  bool open = true;
+  if (__builtin_expect(any_finished(left, next), 0)) open = finish(tile, i, entry, next, weight);
+  tile.left[i] = next;
   tile.r[i] += weight * g.r;
   tile.g[i] += weight * g.g;
   tile.b[i] += weight * g.b;
   tile.z[i] += weight * g.z;
-  return !any_finished(left, next);
+  return open;
 }
 
 static void blend(const Job& job, int v, int number) {
@@ -163,11 +167,8 @@ static void blend(const Job& job, int v, int number) {
     Stamp stamp(g, (float)place.x, (float)place.y);
     for (; cells; cells &= cells - 1) {
       int cell = __builtin_ctz(cells);
-      for (int i = cell * parts; i < (cell + 1) * parts; ++i) {
-        Float next;
-        if (__builtin_expect(!lay(tile, i, stamp, g, next), 0))
-          if (!finish(tile, i, next, entry)) open &= ~(1u << cell);
-      }
+      for (int i = cell * parts; i < (cell + 1) * parts; ++i)
+        if (!lay(tile, i, stamp, g, entry)) open &= ~(1u << cell);
     }
   }
   view.used[number] = entry;
