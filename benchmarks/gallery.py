@@ -2,8 +2,8 @@
 
     python benchmarks/gallery.py
 
-Writes one contact sheet per prompt to docs/images/gallery and the page docs/gallery.md, with the
-time of each run, the recipe's and the prior's hash. A run that fails is listed as failed.
+Writes one contact sheet per prompt to docs/images/gallery and the page docs/gallery.md, with
+the time of each run, the recipe's and the prior's hash. A run that fails is listed as failed.
 """
 
 import argparse
