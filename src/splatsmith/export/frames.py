@@ -124,4 +124,4 @@ def _snapped(matrix: np.ndarray) -> np.ndarray:
     This makes degree 1 a pure exchange of axes, which is then exact to the last bit.
     """
     near = np.round(matrix * 8) / 8
-    return np.where(np.abs(matrix - near) < 1e-12, near, matrix)
+    return np.where(np.abs(matrix - near) < 1e-12, near, matrix) + 0.0  # no negative zeros
