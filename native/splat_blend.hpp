@@ -76,7 +76,7 @@ static INLINE bool any_finished(Float left, Float next) {
 
 // Closes the lanes that have just finished: the layer at hand, which would leave too little, is not
 // drawn. False once the whole cell is closed.
-static __attribute__((noinline)) bool finish(Tile& tile, int i, int32_t entry, Float& next, Float& weight) {
+static INLINE bool finish(Tile& tile, int i, int32_t entry, Float& next, Float& weight) {
   Int finished = (tile.left[i] > 0.0f) & (next <= stop_at);
   tile.stop[i] = select(finished, all(entry), tile.stop[i]);
   tile.rest[i] = select(finished, tile.left[i], tile.rest[i]);

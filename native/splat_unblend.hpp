@@ -73,7 +73,9 @@ static INLINE void fold(const Float* a, float* slot) {
 #endif
 #undef PICK
 
-// Takes one splat off one register of pixels and adds what it owes to `sums`.
+// Takes one splat off one register of pixels and adds what it owes to `sums`. Pictures are rarely
+// differentiated through their depth, and then its terms can be left out.
+template <bool with_depth>
 static INLINE void lift(Back& back, int i, const Stamp& stamp, const Record& g, int32_t entry, Float* sums) {
   Float first = stamp.first(i), second = stamp.second(i);
   Float power = (stamp.level - first * first) - second * second;
@@ -84,7 +86,8 @@ static INLINE void lift(Back& back, int i, const Stamp& stamp, const Record& g, 
   Float raise = reciprocal(1.0f - alpha);
   Float left = back.left[i] * raise;
   Float weight = alpha * left;
-  Float own = back.r[i] * g.r + (back.g[i] * g.g + (back.b[i] * g.b + back.z[i] * g.z));
+  Float own = back.r[i] * g.r + (back.g[i] * g.g + back.b[i] * g.b);
+  if (with_depth) own += back.z[i] * g.z;
   Float change = left * own - back.behind[i] * raise;  // gradient with respect to alpha
   back.behind[i] += weight * own;
   back.left[i] = left;
@@ -99,7 +102,7 @@ static INLINE void lift(Back& back, int i, const Stamp& stamp, const Record& g, 
   sums[RED] += weight * back.r[i];
   sums[GREEN] += weight * back.g[i];
   sums[BLUE] += weight * back.b[i];
-  sums[DEPTH] += weight * back.z[i];
+  if (with_depth) sums[DEPTH] += weight * back.z[i];
 }
 
 // Gradients of the tile's pixels, and of the background where it is wanted.
@@ -138,16 +141,9 @@ static void read_tile(const Job& job, const Place& place, int number, Back& back
   for (int k = 0; k < 3; ++k) view.spill[3 * number + k] = spill[k];
 }
 
-static void unblend(const Job& job, int v, int number) {
-  View& view = job.view[v];
-  Place place(job, view, number);
-  Back back;
-  read_tile(job, place, number, back);
-  uint32_t begin = view.offsets[number], count = view.offsets[number + 1] - begin;
-  const Entry* entries = view.entries + begin;
-  for (uint32_t entry = view.used[number]; entry < count; ++entry)
-    __builtin_memset(view.slots + (int64_t)slot_size * entries[entry].slot, 0, slot_size * sizeof(float));
-  for (int32_t entry = (int32_t)view.used[number] - 1; entry >= 0; --entry) {
+template <bool with_depth>
+static void lift_all(const View& view, const Place& place, const Entry* entries, int32_t used, Back& back) {
+  for (int32_t entry = used - 1; entry >= 0; --entry) {
     const Record& g = view.records[entries[entry].splat];
     if (entry >= 8) {
       __builtin_prefetch(&view.records[entries[entry - 8].splat]);
@@ -158,10 +154,25 @@ static void unblend(const Job& job, int v, int number) {
     for (int k = 0; k < SUMS; ++k) sums[k] = all(0.0f);
     for (uint32_t cells = entries[entry].cells; cells; cells &= cells - 1) {
       int cell = __builtin_ctz(cells);
-      for (int i = cell * parts; i < (cell + 1) * parts; ++i) lift(back, i, stamp, g, entry, sums);
+      for (int i = cell * parts; i < (cell + 1) * parts; ++i) lift<with_depth>(back, i, stamp, g, entry, sums);
     }
     fold(sums, view.slots + (int64_t)slot_size * entries[entry].slot);
   }
+}
+
+static void unblend(const Job& job, int v, int number) {
+  View& view = job.view[v];
+  Place place(job, view, number);
+  Back back;
+  read_tile(job, place, number, back);
+  uint32_t begin = view.offsets[number], count = view.offsets[number + 1] - begin, used = view.used[number];
+  const Entry* entries = view.entries + begin;
+  for (uint32_t entry = used; entry < count; ++entry)
+    __builtin_memset(view.slots + (int64_t)slot_size * entries[entry].slot, 0, slot_size * sizeof(float));
+  if (view.depth_grad)
+    lift_all<true>(view, place, entries, used, back);
+  else
+    lift_all<false>(view, place, entries, used, back);
 }
 
 }  // namespace KERNEL_ISA
