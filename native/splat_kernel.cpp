@@ -15,12 +15,15 @@ namespace KERNEL_ISA {
 static double multiply_add(int64_t rounds) {
   constexpr int chains = lanes == 16 ? 24 : 12;
   Float sums[chains];
+#pragma GCC unroll 24
   for (int i = 0; i < chains; ++i) sums[i] = all(1.0f + i);
   Float factor = all(0.999f), term = all(0.001f);
   for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 24
     for (int i = 0; i < chains; ++i) sums[i] = sums[i] * factor + term;
   }
   Float total = all(0.0f);
+#pragma GCC unroll 24
   for (int i = 0; i < chains; ++i) total += sums[i];
   volatile float keep = total[0];
   (void)keep;

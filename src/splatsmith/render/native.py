@@ -1,9 +1,10 @@
 """The C++ kernels as one differentiable function; `reference.py` says what they compute.
 
-One call draws all views, one call brings all gradients back. Nothing is copied: tensors that are
-already contiguous are handed over where they lie.
+One call draws all views, one call brings all gradients back. Nothing is copied: tensors that
+are already contiguous are handed over where they lie.
 """
 
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -14,10 +15,15 @@ from torch.autograd.function import once_differentiable
 from splatsmith.cameras import Cameras
 from splatsmith.errors import InputError
 
-try:
-    from splatsmith import _splat
-except ImportError:  # installed without a C++ compiler
-    _splat = None
+
+def _load() -> Any:
+    try:
+        return import_module("splatsmith._splat")
+    except ImportError:  # installed without a C++ compiler
+        return None
+
+
+_splat = _load()
 
 Drawn = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -36,9 +42,19 @@ def isas() -> list[str]:
 
 
 def peak() -> float:
-    """Measured floating-point operations a second of one thread that only multiplies and adds."""
+    """Measured operations a second of one thread that does nothing but multiply and add."""
     _require()
     return _splat.peak()
+
+
+def work(color: Float[Tensor, "views height width 3"]) -> tuple[int, int]:
+    """How much was blended for a native picture that can still be differentiated.
+
+    Returns the number of pairs of splat and 16 x 16-pixel tile, and of their 4 x 4-pixel cells.
+    """
+    _require()
+    node: Any = color.grad_fn
+    return _splat.work(node.state)
 
 
 def draw(
@@ -51,15 +67,15 @@ def draw(
     background: Float[Tensor, "views 3"] | Float[Tensor, "views height width 3"],
     screen_offset: Float[Tensor, "views splats 2"] | None,
 ) -> Drawn | None:
-    """Color, alpha, depth and radii as `Picture` describes them; None if an input is not finite.
+    """Color, alpha, depth and radii as in `Picture`; None if an input is not finite.
 
     Arguments as for `splat`, float32 on the CPU. Uses as many threads as torch does.
     """
     _require()
     if means.dtype != torch.float32 or means.device.type != "cpu":
         raise InputError(
-            f"The native back end draws float32 on the CPU, got {means.dtype} on {means.device}; "
-            'choose backend="auto".'
+            f"The native back end draws float32 on the CPU, got {means.dtype} on "
+            f'{means.device}; choose backend="auto".'
         )
     inputs = (means, quats, scales, opacities, sh, background, screen_offset)
     drawn = _Splat.apply(*inputs, cameras)
@@ -74,9 +90,9 @@ def _require() -> None:
         )
 
 
-def _bare(tensor: Tensor | None) -> Tensor | None:
-    """The same memory without its history, contiguous."""
-    return None if tensor is None else tensor.detach().contiguous()
+def _bare(tensor: Tensor | None) -> Any:
+    """The same memory as an array, which nanobind takes over faster than a tensor."""
+    return None if tensor is None else tensor.detach().contiguous().numpy()
 
 
 class _Splat(torch.autograd.Function):
@@ -94,7 +110,8 @@ class _Splat(torch.autograd.Function):
         outputs = color, alpha, depth, radii
         threads = torch.get_num_threads()
         try:
-            state = _splat.forward(*bare[:5], *matrices, *bare[5:], *outputs, threads)
+            pictures = map(_bare, outputs)
+            state = _splat.forward(*bare[:5], *matrices, *bare[5:], *pictures, threads)
         except ValueError as error:
             raise InputError(str(error)) from None
         if state is None:
@@ -109,10 +126,12 @@ class _Splat(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         tensors = ctx.saved_tensors
-        bare = [_bare(tensor) for tensor in tensors[:6]]
-        outputs = [torch.empty_like(tensor) for tensor in bare[:5]]
-        wanted = zip(tensors[5:], ctx.needs_input_grad[5:7], strict=True)
-        outputs += [torch.empty(t.shape) if t is not None and w else None for t, w in wanted]
-        threads = torch.get_num_threads()
-        _splat.backward(ctx.state, *bare, *map(_bare, grads[:3]), *outputs, threads)
+        inputs = map(_bare, tensors[:6])
+        wanted = (True,) * 5 + ctx.needs_input_grad[5:7]
+        outputs = [
+            torch.empty(tensor.shape) if tensor is not None and needed else None
+            for tensor, needed in zip(tensors, wanted, strict=True)
+        ]
+        arrays = (*map(_bare, grads[:3]), *map(_bare, outputs))
+        _splat.backward(ctx.state, *inputs, *arrays, torch.get_num_threads())
         return *outputs, None

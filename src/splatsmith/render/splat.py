@@ -1,4 +1,4 @@
-"""Draw Gaussians: activated parameters and cameras in, `Picture` out, by one of three back ends.
+"""Draw Gaussians: activated parameters and cameras in, `Picture` out, by three back ends.
 
 `reference` (plain torch) defines the answer, `native` (our C++ kernels) is the fast one on a
 CPU, `gsplat` the fast one on CUDA. All follow the conventions that `reference.py` spells out.
@@ -94,7 +94,7 @@ def _choose(means: Tensor) -> str:
 @cache
 def _warn_once() -> None:
     warnings.warn(
-        "The native splat kernels were not built; the far slower torch reference draws instead.",
+        "The native splat kernels were not built; the far slower torch reference draws.",
         stacklevel=4,
     )
 
