@@ -9,7 +9,7 @@ of what there is to learn is learned at less cost; `grow` adds the outer level a
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -53,9 +53,8 @@ class Block(nn.Module):
         self.conv_in = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.modulation = nn.Linear(signal, 2 * outputs)
         self.norm_out = nn.GroupNorm(8, outputs)
-        self.conv_out = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.conv_out = _silent(nn.Conv2d(outputs, outputs, 3, padding=1))
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        _silence(self.conv_out)
 
     def forward(
         self,
@@ -78,9 +77,7 @@ class Attention(nn.Module):
         self.norm = nn.GroupNorm(8, width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.words = nn.Linear(text_width, 2 * width)
-        self.out = nn.Linear(width, width)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.out = _silent(nn.Linear(width, width))
 
     def forward(
         self,
@@ -120,6 +117,12 @@ class Signal(nn.Module):
             nn.Linear(shape.signal_width, shape.signal_width),
         )
         self.sentence = nn.Linear(shape.text_width, shape.signal_width)
+        # A sum cannot say "the head of a duck is on the left from here"; a second layer can.
+        self.mix = nn.Sequential(
+            nn.Linear(shape.signal_width, 2 * shape.signal_width),
+            nn.SiLU(),
+            _silent(nn.Linear(2 * shape.signal_width, shape.signal_width)),
+        )
 
     def forward(
         self,
@@ -131,7 +134,9 @@ class Signal(nn.Module):
         frequencies = torch.exp(torch.linspace(-3.0, 2.0, 32, device=log_snr.device))
         angle = log_snr[:, None] * frequencies
         time = self.time(torch.cat([angle.sin(), angle.cos()], dim=1).to(sentence.dtype))
-        return F.silu(time + self.camera(camera.to(sentence.dtype)) + self.sentence(sentence))
+        camera = camera.to(sentence.dtype)
+        signal = F.silu(time + self.camera(camera) + self.sentence(sentence))
+        return signal + self.mix(signal)
 
 
 CAMERA_FEATURES = 7
@@ -146,6 +151,29 @@ def camera_features(
     a, e = torch.deg2rad(azimuth), torch.deg2rad(elevation)
     columns = [a.sin(), a.cos(), (2 * a).sin(), (2 * a).cos(), e.sin(), e.cos()]
     return torch.stack([c * known for c in columns] + [known], dim=1)
+
+
+class Canvas(nn.Module):
+    """A coarse layout painted from the signal alone, added where the cells are coarsest.
+
+    At high noise the answer is nearly the mean picture of what was asked for, seen from there.
+    Convolutions do not know where they are, so left and right have to come from here.
+    """
+
+    def __init__(self, signal: int, cells: int, width: int, layers: int = 24) -> None:
+        super().__init__()
+        self.cells, self.layers = cells, layers
+        self.paint = nn.Sequential(
+            nn.Linear(signal, signal), nn.SiLU(), nn.Linear(signal, layers * cells**2)
+        )
+        self.spread = _silent(nn.Conv2d(layers, width, 1))
+
+    def forward(
+        self, signal: Float[Tensor, "views signal"]
+    ) -> Float[Tensor, "views width rows columns"]:
+        """Features for every cell."""
+        layers = self.paint(signal).view(len(signal), self.layers, self.cells, self.cells)
+        return self.spread(layers)
 
 
 class Denoiser(nn.Module):
@@ -172,13 +200,13 @@ class Denoiser(nn.Module):
                 for index in shape.attentive_blocks
             }
         )
+        self.canvas = Canvas(signal, 8, inner)
         self.widen = nn.Conv2d(inner, middle, 3, padding=1)
         self.up = nn.ModuleList(
             [Block(2 * middle, middle, signal), Block(middle, middle, signal)]
         )
         self.norm = nn.GroupNorm(8, middle)
-        self.fold_out = nn.Conv2d(middle, 12, 3, padding=1)
-        _silence(self.fold_out)
+        self.fold_out = _silent(nn.Conv2d(middle, 12, 3, padding=1))
 
     def forward(
         self,
@@ -211,7 +239,7 @@ class Denoiser(nn.Module):
         """The core's velocity, and the features that led to it."""
         h = self.fold_in(F.pixel_unshuffle(x_t, 2))
         h = self.down(h if entering is None else h + entering, signal)
-        deep = self.shrink(h)
+        deep = self.shrink(h) + self.canvas(signal)
         for index, block in enumerate(self.blocks):
             deep = block(deep, signal)
             if str(index) in self.attentions:
@@ -230,14 +258,12 @@ class OuterLevel(nn.Module):
         outer, middle, signal = shape.outer_width, shape.middle_width, shape.signal_width
         self.fold_in = nn.Conv2d(12, outer, 3, padding=1)
         self.down = Block(outer, outer, signal)
-        self.shrink = nn.Conv2d(outer, middle, 3, stride=2, padding=1)
+        # At first the grown network says just what its core says.
+        self.shrink = _silent(nn.Conv2d(outer, middle, 3, stride=2, padding=1))
         self.widen = nn.Conv2d(middle, outer, 3, padding=1)
         self.up = Block(2 * outer, outer, signal)
         self.norm = nn.GroupNorm(8, outer)
-        self.fold_out = nn.Conv2d(outer, 12, 3, padding=1)
-        # At first the grown network says just what its core says.
-        _silence(self.shrink)
-        _silence(self.fold_out)
+        self.fold_out = _silent(nn.Conv2d(outer, 12, 3, padding=1))
 
     def enter(self, x_t: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
         """The 32 x 32 cells, and what they tell the core."""
@@ -266,11 +292,15 @@ def _share(log_snr: Tensor) -> Tensor:
     return torch.sigmoid(log_snr).sqrt()[:, None, None, None]
 
 
-def _silence(layer: nn.Conv2d) -> None:
-    """Let a layer say nothing at first."""
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+
+
+def _silent(layer: Layer) -> Layer:
+    """The layer with weights of zero, so that it says nothing at first."""
     assert layer.bias is not None
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
+    return layer
 
 
 def channels_last(net: Denoiser) -> Denoiser:
