@@ -3,8 +3,8 @@
     python tests/crash/kill.py --kills 50 [--seed 0]
 
 Half of the children save slowly, and the kill waits until a save has begun: it then falls
-between write, fsync and rename. The moments follow from the seed. Each run is killed twice before
-it may finish. Exits with 1 if any run ends in other bytes.
+between write, fsync and rename. The moments follow from the seed. Each run is killed twice
+before it may finish. Exits with 1 if any run ends in other bytes.
 
 Children are forked off a process that has imported everything and computed nothing, each into a
 process group of its own.

@@ -42,3 +42,19 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
     assert (folder / "checkpoints" / f"step-{step:06d}" / "manifest.json").exists()
     assert json.loads(events.read_text().splitlines()[-1])["step"] == step
     assert json.loads((folder / "report.json").read_text())["status"] == "running"
+
+
+def test_a_second_signal_ends_a_run_at_once():
+    script = (
+        "import os, signal, time\n"
+        "from splatsmith.optimize.signals import Signals\n"
+        "with Signals() as signals:\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    assert signals.pending == signal.SIGTERM\n"
+        "    print('noted', flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "noted\n"
+    assert done.returncode == -signal.SIGTERM

@@ -1,5 +1,7 @@
 """Run folders: what they hold, who may touch them, and that a resumed run ends the same."""
 
+import dataclasses
+import errno
 import json
 import os
 import signal
@@ -197,6 +199,45 @@ def test_a_damaged_report_is_an_error_and_not_a_crash(tmp_path, prior, text):
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(InvalidFile):
         resume(tmp_path, prior=prior)
+
+
+@pytest.mark.parametrize("call", [3, 9, 17, 24])
+def test_a_full_disk_stops_a_run_that_can_be_resumed(
+    whole, prior, recipe, tmp_path, monkeypatch, call
+):
+    """Fill the disk at some fsync; make room again; the run ends as if nothing had been."""
+    folder, real, calls = tmp_path / "run", os.fsync, 0
+
+    def full(descriptor):
+        nonlocal calls
+        calls += 1
+        if calls >= call:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises((InputError, OSError)) as caught:
+        generate("a ball", prior=prior, recipe=recipe, out=folder)
+    monkeypatch.undo()
+    assert "No space left" in str(caught.value)
+    assert str(folder) in str(caught.value)
+    if (folder / "report.json").exists():
+        resume(folder, prior=prior)
+    else:  # It broke off before anything was begun.
+        generate("a ball", prior=prior, recipe=recipe, out=folder)
+    assert contents(folder) == contents(whole)
+
+
+def test_a_stage_that_the_prior_cannot_serve_is_refused_before_it_begins(
+    prior, recipe, tmp_path
+):
+    three = dataclasses.replace(prior, views=3)
+    with pytest.raises(InputError, match=r"denoises 3 together; use --set shape\.views=3"):
+        generate("x", prior=three, recipe=recipe, out=tmp_path / "run")
+    latent = dataclasses.replace(prior, space="latent")
+    with pytest.raises(InputError, match=r"use --set shape\.score\.clamp=false"):
+        generate("x", prior=latent, recipe=recipe, overrides={"shape.score.clamp": True})
+    assert not (tmp_path / "run").exists()
 
 
 def test_bad_arguments_write_nothing(prior, recipe, tmp_path):

@@ -125,7 +125,7 @@ def test_tidy_keeps_the_newest_and_the_scheduled_one_before(tmp_path):
     assert sorted(finished_steps(tmp_path)) == [20, 30]
 
 
-@pytest.mark.parametrize("call", range(8))
+@pytest.mark.parametrize("call", range(11))
 def test_a_disk_that_refuses_leaves_the_checkpoint_before(tmp_path, monkeypatch, call):
     """Let each call that touches the disk fail in turn."""
     save_checkpoint(tmp_path, checkpoint(10))

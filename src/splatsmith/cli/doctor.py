@@ -75,16 +75,17 @@ def _kernels() -> list[str]:
             lines.append(f"{name}: not built; {use} falls back to slower torch code")
             continue
         module = importlib.import_module(f"splatsmith.{name}")
-        lines.append(f"{name}: {_instructions(module)} ({use})")
+        lines.append(f"{name}: {use} with {_instructions(module)}")
     return lines
 
 
 def _instructions(module: object) -> str:
-    for name in ("isa", "instructions", "kernel"):
-        value = getattr(module, name, None)
-        if value is not None:
-            return str(value() if callable(value) else value)
-    return "built"
+    """The instruction set in use: the widest of those that the machine has."""
+    names = [str(name) for name in getattr(module, "isas", getattr(module, "variants", list))()]
+    order = ("avx512", "avx2", "baseline")
+    names.sort(key=lambda name: order.index(name) if name in order else len(order))
+    spare = f" (also {', '.join(names[1:])})" if names[1:] else ""
+    return f"{names[0]}{spare}" if names else "built"
 
 
 def _extras() -> list[str]:

@@ -10,6 +10,7 @@ import tyro
 
 from splatsmith.cli.doctor import doctor
 from splatsmith.cli.generate import generate
+from splatsmith.cli.memory import keep_memory
 from splatsmith.cli.recipes import recipes
 from splatsmith.cli.render import render
 from splatsmith.cli.train import train
@@ -32,6 +33,7 @@ FAILED = 1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 a run failed, 2 bad input, 128 + signal."""
     warnings.showwarning = _show_warning
+    keep_memory()
     return guarded(lambda: _run(arguments))
 
 

@@ -44,8 +44,12 @@ class Events:
 
     def mark(self) -> Mark:
         """Bring everything written so far to the disk and say how far the diary has come."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
         return Mark(self._size, self._hash.hexdigest())
 
     def close(self) -> None:

@@ -38,7 +38,7 @@ def finish(plan: Plan, folder: RunFolder | None, state: RunState, book: Book) ->
         seed=plan.seed,
         scene=state.scene,
         metrics=metrics(state, book.timers),
-        paths={} if folder is None else folder.paths(),
+        paths={} if folder is None else folder.present(),
     )
 
 
@@ -102,8 +102,7 @@ def progress_report(
     if state is not None:
         report["metrics"] = metrics(state, timers)
     if done:
-        named = ("scene", "turntable", "contact", "progress", "events")
-        files = [folder.paths()[name] for name in named]
+        files = [path for name, path in folder.present().items() if name != "report"]
         report["sha256"] = {path.name: sha256_of(path) for path in files}
     folder.write_report(report)
 

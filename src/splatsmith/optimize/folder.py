@@ -71,9 +71,10 @@ class RunFolder:
         """Renders and what they were pulled toward, over time."""
         return self.root / "progress.png"
 
-    def paths(self) -> dict[str, Path]:
-        """Every file of a finished run by a short name."""
-        return {Path(name).stem: self.root / name for name in FILES}
+    def present(self) -> dict[str, Path]:
+        """The files of a run that are there, by short names."""
+        paths = {Path(name).stem: self.root / name for name in FILES}
+        return {name: path for name, path in paths.items() if path.exists()}
 
     def holds_run(self) -> bool:
         """Whether a run was begun here."""

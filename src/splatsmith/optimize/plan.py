@@ -12,7 +12,7 @@ from splatsmith.optimize.stage import Setting
 from splatsmith.priors.protocol import Prior
 from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.recipes.load import recipe_toml
-from splatsmith.recipes.schema import Recipe
+from splatsmith.recipes.schema import Recipe, Stage
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,6 +78,21 @@ def make_plan(
     """Open the prior and check prompt and seed; InputError if any of them will not do."""
     if not 0 <= seed < 2**63:
         raise InputError(f"The seed must lie in 0 to 2**63 - 1, got {seed}.")
+    plan = _with_prior(words, seed, recipe, prior, nearest=nearest)
+    for stage in recipe.stage:
+        _check_fit(stage, plan.prior)
+    return plan
+
+
+def evenly(steps: int, count: int) -> frozenset[int]:
+    """`count` steps spread from the first to the last, or all if there are fewer."""
+    last = steps - 1
+    return frozenset(round(last * i / max(1, count - 1)) for i in range(count))
+
+
+def _with_prior(
+    words: str, seed: int, recipe: Recipe, prior: Prior | Path | str | None, *, nearest: bool
+) -> Plan:
     if prior is not None and not isinstance(prior, (str, Path)):
         prompt = Prompt(text=words)
         name = str(getattr(prior, "name", type(prior).__name__))
@@ -97,7 +112,16 @@ def make_plan(
     )
 
 
-def evenly(steps: int, count: int) -> frozenset[int]:
-    """`count` steps spread from the first to the last, or all if there are fewer."""
-    last = steps - 1
-    return frozenset(round(last * i / max(1, count - 1)) for i in range(count))
+def _check_fit(stage: Stage, prior: Prior) -> None:
+    """Refuse a stage that the prior could not serve at its first step."""
+    if stage.views % prior.views:
+        raise InputError(
+            f"Stage {stage.name!r} has {stage.views} views, but this prior denoises "
+            f"{prior.views} together; use --set {stage.name}.views={prior.views} or a "
+            f"multiple of that."
+        )
+    if stage.score.clamp and prior.space != "pixel":
+        raise InputError(
+            f"Stage {stage.name!r} clamps its targets, which only pixel priors allow; use "
+            f"--set {stage.name}.score.clamp=false."
+        )

@@ -1,5 +1,6 @@
 """A run from its prompt to its last file: begun, taken up again, finished."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -70,6 +71,9 @@ def generate(
         chosen, overrides or (), str(recipe) if recipe is not chosen else "recipe"
     )
     plan = make_plan(prompt, seed, chosen, prior, nearest=nearest)
+    if progress:
+        for note in plan.prompt.notes:
+            print(f"note: {note}", file=sys.stderr, flush=True)
     _use_threads(threads)
     with ExitStack() as stack:
         folder = None
@@ -171,7 +175,7 @@ def _claimed(root: Path, plan: Plan, *, overwrite: bool) -> RunFolder:
     folder = RunFolder(root)
     folder.check_free(overwrite=overwrite)
     clear_folder(folder)
-    folder.checkpoints.mkdir()
+    # The report comes last: with it the folder holds a run, and one that can be resumed.
     replace_file(folder.recipe, recipe_toml(plan.recipe).encode())
     progress_report(plan, folder, None, Timers())
     return folder

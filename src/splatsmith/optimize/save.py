@@ -77,6 +77,7 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
             replace_file(folder / name, data)
         replace_file(folder / MANIFEST, _manifest(checkpoint, files))
         sync_folder(root)
+        sync_folder(root.parent)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         needed = sum(len(data) for data in files.values())
