@@ -22,7 +22,7 @@ def replace_file(path: Path, data: bytes) -> None:
         os.replace(draft, path)
     except BaseException as error:
         Path(draft).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError):
             error.filename = str(path)  # So that the user is told which file it was.
         raise
     sync_folder(path.parent)
@@ -33,6 +33,9 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        error.filename = str(folder)
+        raise
     finally:
         os.close(descriptor)
 

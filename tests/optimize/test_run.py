@@ -201,7 +201,7 @@ def test_a_damaged_report_is_an_error_and_not_a_crash(tmp_path, prior, text):
         resume(tmp_path, prior=prior)
 
 
-@pytest.mark.parametrize("call", [3, 9, 17, 24])
+@pytest.mark.parametrize("call", [1, 2, 3, 4, 5, 9, 16, 17, 18, 24, 30])
 def test_a_full_disk_stops_a_run_that_can_be_resumed(
     whole, prior, recipe, tmp_path, monkeypatch, call
 ):
