@@ -144,8 +144,6 @@ bool run_forward(State& state, int threads) {
   return true;
 }
 
-float* data_of(const Maybe& array) { return array ? array->data() : nullptr; }
-
 // Draws into color, alpha, depth and radii; None if an input is not finite.
 nb::object forward(const Array& means, const Array& quats, const Array& scales, const Array& opacities,
                    const Array& sh, const Array& viewmats, const Array& K, const Array& background,
