@@ -7,21 +7,23 @@ import tyro
 
 from splatsmith.errors import InputError
 
+MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
+
 
 def generate(
-    prompt: Annotated[str | None, tyro.conf.Positional] = None,
+    prompt: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="PROMPT")] = None,
     *,
-    out: Path | None = None,
+    out: MaybePath = None,
     seed: int = 0,
     recipe: str = "quick",
     overrides: Annotated[
         list[str], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction
     ] = [],  # noqa: B006 (tyro reads the default, nobody writes to it)
-    resume: Path | None = None,
+    resume: MaybePath = None,
     overwrite: bool = False,
-    prior: Path | None = None,
+    prior: MaybePath = None,
     nearest: bool = False,
-    threads: int | None = None,
+    threads: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
 ) -> None:
     """Turn a prompt into 3D Gaussians; or go on with a run that was stopped.
 

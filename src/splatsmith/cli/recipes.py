@@ -5,7 +5,9 @@ from typing import Annotated
 import tyro
 
 
-def recipes(name: Annotated[str | None, tyro.conf.Positional] = None) -> None:
+def recipes(
+    name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = None,
+) -> None:
     """List the recipes, or print one with every value resolved.
 
     Args:

@@ -1,11 +1,16 @@
 """`splatsmith words`: what a prior knows."""
 
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 KINDS = ("object", "color", "part", "adjective")
 
+MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 
-def words(prior: Path | None = None) -> None:
+
+def words(prior: MaybePath = None) -> None:
     """List the words that a prompt may use.
 
     Args:
