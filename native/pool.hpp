@@ -12,8 +12,9 @@
 
 class Pool {
  public:
-  // Calls task(0) ... task(count - 1), each once, on up to `threads` threads. Tasks must not depend
-  // on their order. The first exception that a task throws is thrown here, after the others ended.
+  // Calls task(0) ... task(count - 1), each once, on up to `threads` threads. Tasks must not
+  // depend on their order. The first exception that a task throws is thrown here, after the
+  // others ended.
   template <typename Task>
   static void run(int threads, int count, const Task& task) {
     if (threads > count) threads = count;
@@ -69,7 +70,8 @@ class Pool {
 
   void work() {
     try {
-      for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) call_(data_, i);
+      for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;)
+        call_(data_, i);
     } catch (...) {
       std::lock_guard<std::mutex> lock(mutex_);
       if (!error_) error_ = std::current_exception();
@@ -80,8 +82,10 @@ class Pool {
   [[noreturn]] void serve(int index) {
     uint64_t seen = 0;
     for (;;) {
-      // The steps of one call follow each other at once, so it pays to look a while before sleeping.
-      for (int i = 0; i < 4000 && generation_.load(std::memory_order_acquire) == seen; ++i) pause();
+      // The steps of one call follow each other at once, so it pays to look a while before
+      // sleeping.
+      for (int i = 0; i < 4000 && generation_.load(std::memory_order_acquire) == seen; ++i)
+        pause();
       std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
       seen = generation_.load(std::memory_order_relaxed);

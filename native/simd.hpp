@@ -1,8 +1,9 @@
 // Registers of KERNEL_LANES floats, by the vector extensions that GCC and Clang share.
 //
-// A kernel source is compiled once for each instruction set with KERNEL_ISA naming the namespace, so
-// nothing here may be shared between those compilations: everything is inline inside the namespace,
-// and no templates of the standard library are used (the linker would keep any one of their copies).
+// A kernel source is compiled once for each instruction set with KERNEL_ISA naming the
+// namespace, so nothing here may be shared between those compilations: everything is inline
+// inside the namespace, and no templates of the standard library are used (the linker would
+// keep any one of their copies).
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@
 #include <arm_neon.h>
 #endif
 
-// The maskz forms with full masks below compile to the plain instructions; GCC 12 warns about those.
+// The maskz forms with full masks below compile to the plain instructions; GCC 12 warns about
+// those.
 #define INLINE inline __attribute__((always_inline))
 
 namespace KERNEL_ISA {
@@ -29,8 +31,12 @@ INLINE Float select(Int mask, Float yes, Float no) { return mask ? yes : no; }
 INLINE Int select(Int mask, Int yes, Int no) { return mask ? yes : no; }
 #if KERNEL_LANES == 16 && defined(__AVX512F__)
 // Spelled out, because GCC makes a comparison and a blend of the general form.
-INLINE Float min(Float a, Float b) { return (Float)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b); }
-INLINE Float max(Float a, Float b) { return (Float)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b); }
+INLINE Float min(Float a, Float b) {
+  return (Float)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b);
+}
+INLINE Float max(Float a, Float b) {
+  return (Float)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
+}
 #else
 INLINE Float min(Float a, Float b) { return a < b ? a : b; }
 INLINE Float max(Float a, Float b) { return a > b ? a : b; }
@@ -61,7 +67,8 @@ INLINE Float load_strided(const float* from, int stride, int count) {
   if (count >= lanes) {
     for (int lane = 0; lane < lanes; ++lane) value[lane] = from[stride * lane];
   } else {
-    for (int lane = 0; lane < lanes; ++lane) value[lane] = from[stride * (lane < count ? lane : count - 1)];
+    for (int lane = 0; lane < lanes; ++lane)
+      value[lane] = from[stride * (lane < count ? lane : count - 1)];
   }
   return value;
 }
@@ -134,7 +141,8 @@ INLINE Float exp2(Float x) {
 #endif
 }
 
-// log2 of a normal positive x: 2/ln 2 * artanh((m - 1) / (m + 1)) of the mantissa m, plus the exponent.
+// log2 of a normal positive x: 2/ln 2 * artanh((m - 1) / (m + 1)) of the mantissa m, plus the
+// exponent.
 INLINE Float log2(Float x) {
   Int exponent = (((Int)x - 0x3f3504f3) >> 23);
   Float mantissa = (Float)((Int)x - (exponent << 23));

@@ -1,8 +1,9 @@
 // The splat renderer's module: whole forward and backward passes, for all views at once.
 //
 // forward: project (chunks of splats, in parallel) -> sort and list (views) -> blend (tiles).
-// backward: unblend (tiles) -> unproject (chunks). Every task writes to places of its own and every
-// sum has a fixed order, so the bits of all results do not depend on the number of threads.
+// backward: unblend (tiles) -> unproject (chunks). Every task writes to places of its own and
+// every sum has a fixed order, so the bits of all results do not depend on the number of
+// threads.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -49,7 +50,8 @@ std::vector<const Kernels*> supported() {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
     list.push_back(&avx512::kernels);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list.push_back(&avx2::kernels);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    list.push_back(&avx2::kernels);
 #endif
   list.push_back(&baseline::kernels);
   return list;
@@ -65,7 +67,9 @@ const Kernels* choose() {
     if (std::strcmp(kernels->name, wish) == 0) return kernels;
     names += std::string(names.empty() ? "" : ", ") + kernels->name;
   }
-  throw nb::value_error(("SPLATSMITH_ISA is \"" + std::string(wish) + "\", but this machine has " + names).c_str());
+  throw nb::value_error(
+      ("SPLATSMITH_ISA is \"" + std::string(wish) + "\", but this machine has " + names)
+          .c_str());
 }
 
 bool all_finite(const float* values, size_t count) {
@@ -86,7 +90,8 @@ void set_camera(View& view, const float* viewmat, const float* K, int width, int
   for (int k = 0; k < 4; ++k) view.forward[k] = viewmat[8 + k];
   for (int k = 0; k < 3; ++k) {
     view.eye[k] = 0;
-    for (int row = 0; row < 3; ++row) view.eye[k] -= view.rotation[3 * row + k] * view.shift[row];
+    for (int row = 0; row < 3; ++row)
+      view.eye[k] -= view.rotation[3 * row + k] * view.shift[row];
   }
   int size[2] = {width, height};
   for (int r = 0; r < 2; ++r) {
@@ -102,7 +107,8 @@ void find_room(State& state) {
   Job& job = state.job;
   size_t count = job.count, chunks = (count + chunk_size - 1) / chunk_size;
   size_t tiles = (size_t)job.tiles_x * job.tiles_y;
-  if (state.workspace->views.size() < (size_t)job.views) state.workspace->views.resize(job.views);
+  if (state.workspace->views.size() < (size_t)job.views)
+    state.workspace->views.resize(job.views);
   for (int v = 0; v < job.views; ++v) {
     ViewMemory& memory = state.workspace->views[v];
     View& view = state.views[v];
@@ -139,22 +145,26 @@ bool run_forward(State& state, int threads) {
     if (!kernels.project(job, i)) finite = false;
   });
   if (!finite) return false;
-  Pool::run(threads, job.views, [&](int v) { order_view(job, state.views[v], state.workspace->views[v]); });
+  Pool::run(threads, job.views,
+            [&](int v) { order_view(job, state.views[v], state.workspace->views[v]); });
   for_tiles(job, threads, kernels.blend);
   return true;
 }
 
 // Draws into color, alpha, depth and radii; None if an input is not finite.
-nb::object forward(const Array& means, const Array& quats, const Array& scales, const Array& opacities,
-                   const Array& sh, const Array& viewmats, const Array& K, const Array& background,
-                   const Maybe& offset, const Array& color, const Array& alpha, const Array& depth,
+nb::object forward(const Array& means, const Array& quats, const Array& scales,
+                   const Array& opacities, const Array& sh, const Array& viewmats,
+                   const Array& K, const Array& background, const Maybe& offset,
+                   const Array& color, const Array& alpha, const Array& depth,
                    const Array& radii, int threads) {
   auto state = std::make_unique<State>();
   state->kernels = choose();
   Job& job = state->job;
-  job.count = (int)means.shape(0), job.coefficients = (int)sh.shape(1), job.views = (int)viewmats.shape(0);
+  job.count = (int)means.shape(0), job.coefficients = (int)sh.shape(1),
+  job.views = (int)viewmats.shape(0);
   job.height = (int)color.shape(1), job.width = (int)color.shape(2);
-  job.tiles_x = (job.width + tile_size - 1) / tile_size, job.tiles_y = (job.height + tile_size - 1) / tile_size;
+  job.tiles_x = (job.width + tile_size - 1) / tile_size,
+  job.tiles_y = (job.height + tile_size - 1) / tile_size;
   job.picture_background = background.ndim() == 4;
   job.means = means.data(), job.quats = quats.data(), job.scales = scales.data();
   job.opacities = opacities.data(), job.sh = sh.data();
@@ -163,7 +173,8 @@ nb::object forward(const Array& means, const Array& quats, const Array& scales, 
   nb::gil_scoped_release release;
   state->views.resize(job.views);
   job.view = state->views.data();
-  bool finite = all_finite(viewmats.data(), viewmats.size()) && all_finite(K.data(), K.size()) &&
+  bool finite = all_finite(viewmats.data(), viewmats.size()) &&
+                all_finite(K.data(), K.size()) &&
                 all_finite(background.data(), background.size());
   for (int v = 0; v < job.views; ++v) {
     View& view = state->views[v];
@@ -189,11 +200,12 @@ void sum_spills(const Job& job, const View& view, float* out) {
 }
 
 // Gradients of one forward pass, whose inputs are passed again; absent outputs got no gradient.
-void backward(State& state, const Array& means, const Array& quats, const Array& scales, const Array& opacities,
-              const Array& sh, const Array& background, const Maybe& color_grad, const Maybe& alpha_grad,
-              const Maybe& depth_grad, const Array& means_grad, const Array& quats_grad,
-              const Array& scales_grad, const Array& opacities_grad, const Array& sh_grad,
-              const Maybe& background_grad, const Maybe& offset_grad, int threads) {
+void backward(State& state, const Array& means, const Array& quats, const Array& scales,
+              const Array& opacities, const Array& sh, const Array& background,
+              const Maybe& color_grad, const Maybe& alpha_grad, const Maybe& depth_grad,
+              const Array& means_grad, const Array& quats_grad, const Array& scales_grad,
+              const Array& opacities_grad, const Array& sh_grad, const Maybe& background_grad,
+              const Maybe& offset_grad, int threads) {
   Job& job = state.job;
   job.means = means.data(), job.quats = quats.data(), job.scales = scales.data();
   job.opacities = opacities.data(), job.sh = sh.data();
@@ -218,17 +230,20 @@ void backward(State& state, const Array& means, const Array& quats, const Array&
   int chunks = (job.count + chunk_size - 1) / chunk_size;
   Pool::run(threads, chunks, [&](int i) { state.kernels->unproject(job, i); });
   for (int v = 0; v < job.views; ++v)
-    if (background_grad && !job.picture_background) sum_spills(job, state.views[v], state.views[v].background_grad);
+    if (background_grad && !job.picture_background)
+      sum_spills(job, state.views[v], state.views[v].background_grad);
 }
 
-// How many (splat, tile) pairs were blended and how many 4 x 4-pixel cells: what there was to do.
+// How many (splat, tile) pairs were blended and how many 4 x 4-pixel cells: what there was to
+// do.
 std::pair<int64_t, int64_t> work(const State& state) {
   int64_t pairs = 0, cells = 0;
   for (const View& view : state.views) {
     for (int tile = 0; tile < state.job.tiles_x * state.job.tiles_y; ++tile) {
       const Entry* entries = view.entries + view.offsets[tile];
       pairs += view.used[tile];
-      for (uint32_t i = 0; i < view.used[tile]; ++i) cells += __builtin_popcount(entries[i].cells);
+      for (uint32_t i = 0; i < view.used[tile]; ++i)
+        cells += __builtin_popcount(entries[i].cells);
     }
   }
   return {pairs, cells};
@@ -238,7 +253,8 @@ std::pair<int64_t, int64_t> work(const State& state) {
 double peak() {
   const Kernels* kernels = choose();
   double best = 0;
-  for (int trial = 0; trial < 200; ++trial) {  // short, for a machine that does other things too
+  for (int trial = 0; trial < 200;
+       ++trial) {  // short, for a machine that does other things too
     auto start = std::chrono::steady_clock::now();
     double operations = kernels->multiply_add(20000);
     std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

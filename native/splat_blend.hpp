@@ -6,12 +6,12 @@
 
 namespace KERNEL_ISA {
 
-constexpr int parts = 16 / lanes;           // registers in a cell
-constexpr int registers = 16 * parts;       // registers in a tile
+constexpr int parts = 16 / lanes;      // registers in a cell
+constexpr int registers = 16 * parts;  // registers in a tile
 constexpr int32_t never = 0x7fffffff;
 
-// Pixel centers, from the corner of the tile. A constant: code that runs when the module is loaded
-// would run on machines that lack this instruction set.
+// Pixel centers, from the corner of the tile. A constant: code that runs when the module is
+// loaded would run on machines that lack this instruction set.
 struct Centers {
   float x[tile_pixels], y[tile_pixels];
 
@@ -40,7 +40,9 @@ struct Place {
     height = job.height - y < tile_size ? job.height - y : tile_size;
   }
 
-  INLINE int64_t pixel(int i, int j) const { return (y + i) * stride + x + j; }  // in the picture
+  INLINE int64_t pixel(int i, int j) const {
+    return (y + i) * stride + x + j;
+  }  // in the picture
   static INLINE int slot(int i, int j) { return (i / 4 * 4 + j / 4) * 16 + i % 4 * 4 + j % 4; }
   INLINE bool whole() const { return width == tile_size && height == tile_size; }
 };
@@ -57,8 +59,12 @@ struct Stamp {
   Float p, pk, q, across, down, level;
 
   INLINE Stamp(const Record& g, float x, float y)
-      : p(all(g.p)), pk(all(g.pk)), q(all(g.q)), across(all(g.p * (x - g.x) + g.pk * (y - g.y))),
-        down(all(g.q * (y - g.y))), level(all(g.level)) {}
+      : p(all(g.p)),
+        pk(all(g.pk)),
+        q(all(g.q)),
+        across(all(g.p * (x - g.x) + g.pk * (y - g.y))),
+        down(all(g.q * (y - g.y))),
+        level(all(g.level)) {}
 
   INLINE Float first(int i) const { return p * center_x(i) + (pk * center_y(i) + across); }
   INLINE Float second(int i) const { return q * center_y(i) + down; }
@@ -74,8 +80,8 @@ static INLINE bool any_finished(Float left, Float next) {
 #endif
 }
 
-// Closes the lanes that have just finished: the layer at hand, which would leave too little, is not
-// drawn. False once the whole cell is closed.
+// Closes the lanes that have just finished: the layer at hand, which would leave too little, is
+// not drawn. False once the whole cell is closed.
 static INLINE bool finish(Tile& tile, int i, int32_t entry, Float& next, Float& weight) {
   Int finished = (tile.left[i] > 0.0f) & (next <= stop_at);
   tile.stop[i] = select(finished, all(entry), tile.stop[i]);
@@ -108,7 +114,8 @@ static uint32_t start_tile(const Place& place, Tile& tile) {
 
 static void write_tile(const Job& job, const Place& place, Tile& tile) {
   const View& view = *place.view;
-  int64_t first = ((int64_t)(place.y / tile_size) * job.tiles_x + place.x / tile_size) * tile_pixels;
+  int64_t first =
+      ((int64_t)(place.y / tile_size) * job.tiles_x + place.x / tile_size) * tile_pixels;
   for (int i = 0; i < registers; ++i) {
     Float left = max(tile.left[i], tile.rest[i]), alpha = 1.0f - left;
     Float depth = tile.z[i] / select(alpha > 0.0f, alpha, all(1.0f));
@@ -142,7 +149,8 @@ static INLINE bool lay(Tile& tile, int i, const Stamp& stamp, const Record& g, i
   Float left = tile.left[i];
   Float weight = left * alpha, next = left - left * alpha;
   bool open = true;
-  if (__builtin_expect(any_finished(left, next), 0)) open = finish(tile, i, entry, next, weight);
+  if (__builtin_expect(any_finished(left, next), 0))
+    open = finish(tile, i, entry, next, weight);
   tile.left[i] = next;
   tile.r[i] += weight * g.r;
   tile.g[i] += weight * g.g;

@@ -3,15 +3,16 @@
 
 namespace KERNEL_ISA {
 
-constexpr float slack = 2e-3f;  // pixels, so that rounding cannot lose a cell that is just touched
+constexpr float slack =
+    2e-3f;  // pixels, so that rounding cannot lose a cell that is just touched
 
 static INLINE void add_pair(const Job& job, Pairs& pairs, uint32_t tile, uint32_t cells) {
   if (pairs.size == pairs.capacity) job.grow(&pairs);
   pairs.data[pairs.size++] = {tile, cells};
 }
 
-// What decides a splat's cells: center, half height, dx/dy of the middle line, the dy at which the
-// ellipse reaches furthest right, and its shape as in Record.
+// What decides a splat's cells: center, half height, dx/dy of the middle line, the dy at which
+// the ellipse reaches furthest right, and its shape as in Record.
 struct Outline {
   float x, y, height, lean, extreme, square, q, inverse_p;
 };
@@ -23,8 +24,8 @@ struct Reach {
 };
 
 // In each band of four pixel rows the leftmost and rightmost points of the ellipse are found
-// exactly: where its own extreme lies, or at the end of the band nearest to that. One half of the
-// lanes looks to the right and the other to the left.
+// exactly: where its own extreme lies, or at the end of the band nearest to that. One half of
+// the lanes looks to the right and the other to the left.
 static INLINE Float reach_side(const Outline& o, Float top, Float side) {
   Float low = max(top, all(-o.height)), high = min(top + 3.0f, all(o.height));
   Float y = clamp(o.extreme * side, low, high), down = o.q * y;
@@ -66,7 +67,8 @@ static INLINE void find_cells(const Job& job, const Outline& o, Pairs& pairs) {
   float top = o.y - o.height - 0.5f, bottom = o.y + o.height - 0.5f;
   if (bottom < 0) return;
   int tile_top = top < 0 ? 0 : (int)top / tile_size;
-  int tile_bottom = (bottom < (float)(job.height - 1) ? (int)bottom : job.height - 1) / tile_size;
+  int tile_bottom =
+      (bottom < (float)(job.height - 1) ? (int)bottom : job.height - 1) / tile_size;
   constexpr int left_ends = lanes == 4 ? 0 : lanes / 2;
   Reach reach;
   for (int y = tile_top, row = rows_at_once; y <= tile_bottom; ++y, row += 4) {
@@ -98,8 +100,10 @@ static bool all_finite(const float* values, int64_t count) {
 }
 
 static bool is_finite(const Job& job, int begin, int size) {
-  bool finite = all_finite(job.means + 3 * begin, 3 * size) && all_finite(job.quats + 4 * begin, 4 * size) &&
-                all_finite(job.scales + 3 * begin, 3 * size) && all_finite(job.opacities + begin, size);
+  bool finite = all_finite(job.means + 3 * begin, 3 * size) &&
+                all_finite(job.quats + 4 * begin, 4 * size) &&
+                all_finite(job.scales + 3 * begin, 3 * size) &&
+                all_finite(job.opacities + begin, size);
   int stride = 3 * job.coefficients;
   finite = finite && all_finite(job.sh + (int64_t)stride * begin, (int64_t)stride * size);
   for (int v = 0; v < job.views && finite; ++v)
@@ -108,7 +112,8 @@ static bool is_finite(const Job& job, int begin, int size) {
 }
 
 // Writes the records of a register of splats and lists the visible ones.
-static INLINE void keep(const Job& job, View& view, const Chunk& chunk, int i, uint32_t& visible, Pairs& pairs) {
+static INLINE void keep(const Job& job, View& view, const Chunk& chunk, int i,
+                        uint32_t& visible, Pairs& pairs) {
   int index = chunk.begin + i, count = chunk.size - i < lanes ? chunk.size - i : lanes;
   Screen s = to_screen(view, chunk, i);
   shift_centers(view, index, count, s);
@@ -122,12 +127,14 @@ static INLINE void keep(const Job& job, View& view, const Chunk& chunk, int i, u
   if (mask == 0) return;
   Float color[3], p = sqrt(s.variance[1] / s.determinant) * whiten;
   see_color(job, view, chunk, i, color);
-  Float lean = s.covariance / s.variance[1], inverse_y = 1.0f / sqrt(s.variance[1]), q = whiten * inverse_y;
+  Float lean = s.covariance / s.variance[1], inverse_y = 1.0f / sqrt(s.variance[1]),
+        q = whiten * inverse_y;
   Float square = level + log2_255, root = sqrt(max(square, all(0.0f)));
   Float height = root * s.variance[1] * (inverse_y * (1.0f / whiten)) + slack;
   Float extreme = s.covariance / sqrt(s.variance[0]) * root * (1.0f / whiten);
-  Float columns[16] = {s.center[0], s.center[1], p,    -p * lean, q,      level,   color[0], color[1],
-                       color[2],    s.z,         lean, extreme,   height, square, 1.0f / p, q};
+  Float columns[16] = {s.center[0], s.center[1], p,        -p * lean, q,    level,
+                       color[0],    color[1],    color[2], s.z,       lean, extreme,
+                       height,      square,      1.0f / p, q};
   alignas(64) float out[16][lanes];
   for (int k = 0; k < 16; ++k) store(out[k], columns[k]);
   for (; mask; mask &= mask - 1) {
@@ -136,8 +143,8 @@ static INLINE void keep(const Job& job, View& view, const Chunk& chunk, int i, u
     float* record = (float*)&view.records[id];
     for (int k = 0; k < 10; ++k) record[k] = out[k][lane];
     find_cells(job,
-               {out[0][lane], out[1][lane], out[12][lane], out[10][lane], out[11][lane], out[13][lane],
-                out[4][lane], out[14][lane]},
+               {out[0][lane], out[1][lane], out[12][lane], out[10][lane], out[11][lane],
+                out[13][lane], out[4][lane], out[14][lane]},
                pairs);
     view.spans[id] = {first, pairs.size - first};
     view.sorted[chunk.begin + visible] = id;

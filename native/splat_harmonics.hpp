@@ -30,7 +30,8 @@ static INLINE void harmonics(int count, Float x, Float y, Float z, Float* out) {
 }
 
 // Gradient of sum(weight[k] * harmonics[k]) with respect to x, y and z as free variables.
-static INLINE void harmonics_gradient(int count, Float x, Float y, Float z, const Float* weight, Float* out) {
+static INLINE void harmonics_gradient(int count, Float x, Float y, Float z, const Float* weight,
+                                      Float* out) {
   out[0] = -0.48860251f * weight[3];
   out[1] = -0.48860251f * weight[1];
   out[2] = 0.48860251f * weight[2];
@@ -43,7 +44,8 @@ static INLINE void harmonics_gradient(int count, Float x, Float y, Float z, cons
   if (count < 16) return;
   Float xx = x * x, yy = y * y, zz = z * z;
   Float side = 0.45704580f - 2.28522900f * zz, slope = -4.57045799f * z;
-  Float e = -1.77013077f * weight[9], f = 2.89061144f * weight[10], g = 1.44530572f * weight[14];
+  Float e = -1.77013077f * weight[9], f = 2.89061144f * weight[10],
+        g = 1.44530572f * weight[14];
   Float h = -1.77013077f * weight[15];
   out[0] += 2.0f * e * x * y + f * y * z + side * weight[13] + 2.0f * g * x * z + h * (xx - yy);
   out[1] += e * (xx - yy) + f * x * z + side * weight[11] - 2.0f * g * y * z - 2.0f * h * x * y;
@@ -54,13 +56,15 @@ static INLINE void harmonics_gradient(int count, Float x, Float y, Float z, cons
 // Unit vectors from the eye to the lanes' splats, and one over the distances.
 static INLINE Float look(const View& view, const Chunk& chunk, int i, Float* direction) {
   for (int k = 0; k < 3; ++k) direction[k] = load(chunk.mean[k] + i) - view.eye[k];
-  Float square = direction[0] * direction[0] + direction[1] * direction[1] + direction[2] * direction[2];
+  Float square =
+      direction[0] * direction[0] + direction[1] * direction[1] + direction[2] * direction[2];
   Float inverse = 1.0f / sqrt(square);
   for (int k = 0; k < 3; ++k) direction[k] *= inverse;
   return inverse;
 }
 
-static INLINE void see_color(const Job& job, const View& view, const Chunk& chunk, int i, Float* color) {
+static INLINE void see_color(const Job& job, const View& view, const Chunk& chunk, int i,
+                             Float* color) {
   Float basis[max_coefficients], direction[3];
   look(view, chunk, i, direction);
   harmonics(job.coefficients, direction[0], direction[1], direction[2], basis);

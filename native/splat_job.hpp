@@ -1,5 +1,5 @@
-// What the kernels of the splat renderer and the code that calls them both know. Plain data only:
-// the kernels are compiled for several instruction sets and may share no functions.
+// What the kernels of the splat renderer and the code that calls them both know. Plain data
+// only: the kernels are compiled for several instruction sets and may share no functions.
 #pragma once
 
 #include <cstdint>
@@ -45,12 +45,12 @@ struct View {
 
   // One value for each splat, or for each chunk of them, or for each tile or its pixels.
   Record* records;
-  uint32_t* sorted;      // splats: indices of the visible ones, chunk by chunk, then by depth
-  uint32_t* keys;        // splats: their depths, as sortable integers
-  Span* spans;           // splats
-  uint32_t* visible;     // chunks: number of visible splats
-  uint32_t* base;        // chunks: slot of the first pair
-  Pairs* pairs;          // chunks
+  uint32_t* sorted;   // splats: indices of the visible ones, chunk by chunk, then by depth
+  uint32_t* keys;     // splats: their depths, as sortable integers
+  Span* spans;        // splats
+  uint32_t* visible;  // chunks: number of visible splats
+  uint32_t* base;     // chunks: slot of the first pair
+  Pairs* pairs;       // chunks
   Entry* entries;
   uint32_t* offsets;  // tiles + 1: first entry
   uint32_t* used;     // tiles: entries until every pixel was opaque
@@ -81,11 +81,11 @@ struct Job {
 struct Kernels {
   const char* name;
   int lanes;
-  bool (*project)(const Job&, int chunk);          // false if an input is not finite
-  void (*blend)(const Job&, int view, int tile);   // pictures
-  void (*unblend)(const Job&, int view, int tile); // gradient slots of all pairs of the tile
-  void (*unproject)(const Job&, int chunk);        // gradients of the scene
-  double (*multiply_add)(int64_t rounds);          // returns how many operations were done
+  bool (*project)(const Job&, int chunk);           // false if an input is not finite
+  void (*blend)(const Job&, int view, int tile);    // pictures
+  void (*unblend)(const Job&, int view, int tile);  // gradient slots of all pairs of the tile
+  void (*unproject)(const Job&, int chunk);         // gradients of the scene
+  double (*multiply_add)(int64_t rounds);           // returns how many operations were done
 };
 
 }  // namespace splat

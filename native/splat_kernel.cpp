@@ -34,7 +34,7 @@ static double multiply_add(int64_t rounds) {
 #define KERNEL_NAME(isa) KERNEL_NAME_(isa)
 
 extern const splat::Kernels kernels;
-const splat::Kernels kernels = {KERNEL_NAME(KERNEL_ISA), lanes,   project,     blend,
-                                unblend,                 unproject, multiply_add};
+const splat::Kernels kernels = {
+    KERNEL_NAME(KERNEL_ISA), lanes, project, blend, unblend, unproject, multiply_add};
 
 }  // namespace KERNEL_ISA

@@ -9,7 +9,8 @@
 namespace splat {
 
 // Copies the chunks' visible splats together; element = depth key (high) and index (low).
-inline size_t collect(const Job& job, const View& view, uint64_t* out, uint32_t& low, uint32_t& high) {
+inline size_t collect(const Job& job, const View& view, uint64_t* out, uint32_t& low,
+                      uint32_t& high) {
   size_t size = 0;
   low = ~0u, high = 0;
   for (int begin = 0; begin < job.count; begin += chunk_size) {
@@ -23,7 +24,8 @@ inline size_t collect(const Job& job, const View& view, uint64_t* out, uint32_t&
   return size;
 }
 
-// Stable radix sort by depth: only the bits in which depths differ, in as few equal digits as fit.
+// Stable radix sort by depth: only the bits in which depths differ, in as few equal digits as
+// fit.
 inline size_t sort_visible(const Job& job, View& view, ViewMemory& memory) {
   uint64_t *from = memory.sort_a.room(job.count), *to = memory.sort_b.room(job.count);
   uint32_t low, high;
@@ -36,7 +38,8 @@ inline size_t sort_visible(const Job& job, View& view, ViewMemory& memory) {
     int shift = pass * digit;
     uint32_t mask = (1u << digit) - 1;
     std::fill(starts, starts + mask + 1, 0);
-    for (size_t i = 0; i < size; ++i) ++starts[((uint32_t)(from[i] >> 32) - low) >> shift & mask];
+    for (size_t i = 0; i < size; ++i)
+      ++starts[((uint32_t)(from[i] >> 32) - low) >> shift & mask];
     uint32_t sum = 0;
     for (uint32_t k = 0; k <= mask; ++k) sum += std::exchange(starts[k], sum);
     for (size_t i = 0; i < size; ++i)
@@ -54,7 +57,8 @@ inline size_t number_slots(const Job& job, View& view) {
     view.base[chunk] = (uint32_t)sum;
     sum += view.pairs[chunk].size;
   }
-  if (sum > INT32_MAX) throw std::length_error("the splats overlap too many tiles of the picture");
+  if (sum > INT32_MAX)
+    throw std::length_error("the splats overlap too many tiles of the picture");
   return sum;
 }
 

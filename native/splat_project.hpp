@@ -9,8 +9,8 @@ using namespace splat;
 constexpr float alpha_max = 0.999f, alpha_min = 1.0f / 255, low_pass = 0.3f, stop_at = 1e-4f;
 constexpr float near_plane = 0.01f, far_plane = 1e10f, variance_max = 1e12f, center_max = 1e7f;
 constexpr float quat_min = 1e-20f;
-constexpr float log2_255 = 7.99435344f;   // level - log2(alpha_min)
-constexpr float whiten = 0.849321800f;    // sqrt(log2(e) / 2): exp(-x^2 / 2) = 2^-(whiten x)^2
+constexpr float log2_255 = 7.99435344f;  // level - log2(alpha_min)
+constexpr float whiten = 0.849321800f;   // sqrt(log2(e) / 2): exp(-x^2 / 2) = 2^-(whiten x)^2
 
 // A chunk of the scene, transposed: one row for each component, padded to whole registers.
 struct Chunk {
@@ -38,9 +38,12 @@ static INLINE Rotation rotate(Float w, Float x, Float y, Float z) {
   // Squares overflow for quaternions beyond 1e19, which then count as not turned either.
   Int known = (inverse > 0.0f) & (square < 3e38f);
   inverse = select(known, inverse, all(0.0f));
-  Rotation out = {select(known, w * inverse, all(1.0f)), select(known, x * inverse, all(0.0f)),
-                  select(known, y * inverse, all(0.0f)), select(known, z * inverse, all(0.0f)),
-                  inverse, {}};
+  Rotation out = {select(known, w * inverse, all(1.0f)),
+                  select(known, x * inverse, all(0.0f)),
+                  select(known, y * inverse, all(0.0f)),
+                  select(known, z * inverse, all(0.0f)),
+                  inverse,
+                  {}};
   w = out.w, x = out.x, y = out.y, z = out.z;
   out.r[0] = 1.0f - 2.0f * (y * y + z * z);
   out.r[1] = 2.0f * (x * y - w * z);
@@ -95,23 +98,29 @@ static INLINE Screen to_screen(const View& view, const Chunk& chunk, int i) {
   Float axes[3][3];
   for (int row = 0; row < 3; ++row)
     for (int k = 0; k < 3; ++k)
-      axes[row][k] = w[3 * row] * load(chunk.axes[k] + i) + w[3 * row + 1] * load(chunk.axes[3 + k] + i) +
+      axes[row][k] = w[3 * row] * load(chunk.axes[k] + i) +
+                     w[3 * row + 1] * load(chunk.axes[3 + k] + i) +
                      w[3 * row + 2] * load(chunk.axes[6 + k] + i);
   for (int k = 0; k < 3; ++k) s.third[k] = axes[2][k];
   for (int r = 0; r < 2; ++r) {
-    Float side = w[3 * r] * mean[0] + w[3 * r + 1] * mean[1] + w[3 * r + 2] * mean[2] + view.shift[r];
+    Float side =
+        w[3 * r] * mean[0] + w[3 * r + 1] * mean[1] + w[3 * r + 2] * mean[2] + view.shift[r];
     s.slope[r] = side * s.inverse;
     s.clamped[r] = clamp(s.slope[r], all(view.slope_low[r]), all(view.slope_high[r]));
     s.center[r] = s.slope[r] * view.focal[r] + view.middle[r];
     Float factor = view.focal[r] * s.inverse;
-    for (int k = 0; k < 3; ++k) s.rows[r][k] = (axes[r][k] - s.clamped[r] * axes[2][k]) * factor;
-    s.variance[r] = s.rows[r][0] * s.rows[r][0] + s.rows[r][1] * s.rows[r][1] + s.rows[r][2] * s.rows[r][2];
+    for (int k = 0; k < 3; ++k)
+      s.rows[r][k] = (axes[r][k] - s.clamped[r] * axes[2][k]) * factor;
+    s.variance[r] =
+        s.rows[r][0] * s.rows[r][0] + s.rows[r][1] * s.rows[r][1] + s.rows[r][2] * s.rows[r][2];
   }
-  s.covariance = s.rows[0][0] * s.rows[1][0] + s.rows[0][1] * s.rows[1][1] + s.rows[0][2] * s.rows[1][2];
+  s.covariance =
+      s.rows[0][0] * s.rows[1][0] + s.rows[0][1] * s.rows[1][1] + s.rows[0][2] * s.rows[1][2];
   Float c0 = s.rows[0][1] * s.rows[1][2] - s.rows[0][2] * s.rows[1][1];
   Float c1 = s.rows[0][2] * s.rows[1][0] - s.rows[0][0] * s.rows[1][2];
   Float c2 = s.rows[0][0] * s.rows[1][1] - s.rows[0][1] * s.rows[1][0];
-  s.determinant = c0 * c0 + c1 * c1 + c2 * c2 + low_pass * (s.variance[0] + s.variance[1]) + low_pass * low_pass;
+  s.determinant = c0 * c0 + c1 * c1 + c2 * c2 + low_pass * (s.variance[0] + s.variance[1]) +
+                  low_pass * low_pass;
   s.variance[0] += low_pass;
   s.variance[1] += low_pass;
   return s;
@@ -120,7 +129,8 @@ static INLINE Screen to_screen(const View& view, const Chunk& chunk, int i) {
 // Adds the screen offset of the lanes' splats.
 static INLINE void shift_centers(const View& view, int index, int count, Screen& s) {
   if (view.offset == nullptr) return;
-  for (int r = 0; r < 2; ++r) s.center[r] += load_strided(view.offset + 2 * index + r, 2, count);
+  for (int r = 0; r < 2; ++r)
+    s.center[r] += load_strided(view.offset + 2 * index + r, 2, count);
 }
 
 // Which lanes leave a mark on the picture; every comparison is false for NaN.

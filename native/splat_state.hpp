@@ -69,8 +69,8 @@ struct ViewMemory {
 
   size_t bytes() const {
     size_t sum = records.bytes() + sorted.bytes() + keys.bytes() + spans.bytes() +
-                 offsets.bytes() + used.bytes() + sort_a.bytes() + sort_b.bytes() + entries.bytes() +
-                 left.bytes() + far.bytes() + slots.bytes() + stop.bytes();
+                 offsets.bytes() + used.bytes() + sort_a.bytes() + sort_b.bytes() +
+                 entries.bytes() + left.bytes() + far.bytes() + slots.bytes() + stop.bytes();
     for (const Pairs& list : pairs) sum += sizeof(Pair) * (size_t)list.capacity;
     return sum;
   }

@@ -1,10 +1,12 @@
-// The way back through one tile: from the gradient of its pixels to one slot for each of its splats.
+// The way back through one tile: from the gradient of its pixels to one slot for each of its
+// splats.
 #pragma once
 
 namespace KERNEL_ISA {
 
 // Sums of a splat's gradient over pixels. With e the whitened offset from its center and s the
-// gradient with respect to log(alpha): s, s e1, s e2, s e1 e1, s e1 e2, s e2 e2; then color and depth.
+// gradient with respect to log(alpha): s, s e1, s e2, s e1 e1, s e1 e2, s e2 e2; then color and
+// depth.
 enum { S, S1, S2, S11, S12, S22, RED, GREEN, BLUE, DEPTH, SUMS };
 
 struct alignas(64) Back {
@@ -16,7 +18,8 @@ struct alignas(64) Back {
 
 #if KERNEL_LANES == 16
 #define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-// Adds up 16 registers (of which the last ones repeat) into one: lane k holds the sum of register k.
+// Adds up 16 registers (of which the last ones repeat) into one: lane k holds the sum of
+// register k.
 static INLINE Float fold1(Float a, Float b) {
   return PICK(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29) +
          PICK(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
@@ -61,8 +64,12 @@ static INLINE void fold(const Float* a, float* slot) {
 }
 #else
 #define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-static INLINE Float fold1(Float a, Float b) { return PICK(a, b, 0, 4, 1, 5) + PICK(a, b, 2, 6, 3, 7); }
-static INLINE Float fold2(Float a, Float b) { return PICK(a, b, 0, 1, 4, 5) + PICK(a, b, 2, 3, 6, 7); }
+static INLINE Float fold1(Float a, Float b) {
+  return PICK(a, b, 0, 4, 1, 5) + PICK(a, b, 2, 6, 3, 7);
+}
+static INLINE Float fold2(Float a, Float b) {
+  return PICK(a, b, 0, 1, 4, 5) + PICK(a, b, 2, 3, 6, 7);
+}
 static INLINE void fold(const Float* a, float* slot) {
   store(slot, fold2(fold1(a[0], a[1]), fold1(a[2], a[3])));
   store(slot + 4, fold2(fold1(a[4], a[5]), fold1(a[6], a[7])));
@@ -73,10 +80,11 @@ static INLINE void fold(const Float* a, float* slot) {
 #endif
 #undef PICK
 
-// Takes one splat off one register of pixels and adds what it owes to `sums`. Pictures are rarely
-// differentiated through their depth, and then its terms can be left out.
+// Takes one splat off one register of pixels and adds what it owes to `sums`. Pictures are
+// rarely differentiated through their depth, and then its terms can be left out.
 template <bool with_depth>
-static INLINE void lift(Back& back, int i, const Stamp& stamp, const Record& g, int32_t entry, Float* sums) {
+static INLINE void lift(Back& back, int i, const Stamp& stamp, const Record& g, int32_t entry,
+                        Float* sums) {
   Float first = stamp.first(i), second = stamp.second(i);
   Float power = (stamp.level - first * first) - second * second;
   Float full = exp2(power);
@@ -128,7 +136,8 @@ static void read_tile(const Job& job, const Place& place, int number, Back& back
         rgb[k][to] = grad;
         through += background[k] * grad;
         spill[k] += clear * grad;
-        if (job.picture_background && view.background_grad) view.background_grad[3 * pixel + k] = clear * grad;
+        if (job.picture_background && view.background_grad)
+          view.background_grad[3 * pixel + k] = clear * grad;
       }
       if (view.alpha_grad) through -= view.alpha_grad[pixel];
       if (view.depth_grad && alpha > 0) {  // expected depth = sum(weight * z) / alpha
@@ -142,7 +151,8 @@ static void read_tile(const Job& job, const Place& place, int number, Back& back
 }
 
 template <bool with_depth>
-static void lift_all(const View& view, const Place& place, const Entry* entries, int32_t used, Back& back) {
+static void lift_all(const View& view, const Place& place, const Entry* entries, int32_t used,
+                     Back& back) {
   for (int32_t entry = used - 1; entry >= 0; --entry) {
     const Record& g = view.records[entries[entry].splat];
     if (entry >= 8) {
@@ -154,7 +164,8 @@ static void lift_all(const View& view, const Place& place, const Entry* entries,
     for (int k = 0; k < SUMS; ++k) sums[k] = all(0.0f);
     for (uint32_t cells = entries[entry].cells; cells; cells &= cells - 1) {
       int cell = __builtin_ctz(cells);
-      for (int i = cell * parts; i < (cell + 1) * parts; ++i) lift<with_depth>(back, i, stamp, g, entry, sums);
+      for (int i = cell * parts; i < (cell + 1) * parts; ++i)
+        lift<with_depth>(back, i, stamp, g, entry, sums);
     }
     fold(sums, view.slots + (int64_t)slot_size * entries[entry].slot);
   }
@@ -165,10 +176,12 @@ static void unblend(const Job& job, int v, int number) {
   Place place(job, view, number);
   Back back;
   read_tile(job, place, number, back);
-  uint32_t begin = view.offsets[number], count = view.offsets[number + 1] - begin, used = view.used[number];
+  uint32_t begin = view.offsets[number], count = view.offsets[number + 1] - begin,
+           used = view.used[number];
   const Entry* entries = view.entries + begin;
   for (uint32_t entry = used; entry < count; ++entry)
-    __builtin_memset(view.slots + (int64_t)slot_size * entries[entry].slot, 0, slot_size * sizeof(float));
+    __builtin_memset(view.slots + (int64_t)slot_size * entries[entry].slot, 0,
+                     slot_size * sizeof(float));
   if (view.depth_grad)
     lift_all<true>(view, place, entries, used, back);
   else

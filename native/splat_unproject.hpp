@@ -1,4 +1,5 @@
-// The way back from the screen to the scene: gradient slots in, gradients of the parameters out.
+// The way back from the screen to the scene: gradient slots in, gradients of the parameters
+// out.
 #pragma once
 
 namespace KERNEL_ISA {
@@ -11,13 +12,15 @@ struct Sums {
 static INLINE void add(float* to, Float value) { store(to, load(to) + value); }
 
 // Sums the slots of each lane's splat, in the order of its pairs, and transposes them.
-static INLINE void gather(const View& view, const Chunk& chunk, int number, int i, Float* sums) {
+static INLINE void gather(const View& view, const Chunk& chunk, int number, int i,
+                          Float* sums) {
   alignas(64) float rows[SUMS][lanes] = {};
   int count = chunk.size - i < lanes ? chunk.size - i : lanes;
   for (int lane = 0; lane < count; ++lane) {
     uint32_t id = chunk.begin + i + lane, pairs = view.spans[id].count;
     if (pairs == 0) continue;
-    const float* slot = view.slots + (int64_t)slot_size * (view.base[number] + view.spans[id].first);
+    const float* slot =
+        view.slots + (int64_t)slot_size * (view.base[number] + view.spans[id].first);
     alignas(64) float total[slot_size] = {};
     for (uint32_t pair = 0; pair < pairs; ++pair, slot += slot_size)
       for (int k = 0; k < slot_size; ++k) total[k] += slot[k];
@@ -27,8 +30,8 @@ static INLINE void gather(const View& view, const Chunk& chunk, int number, int 
 }
 
 // Harmonics: adds to the gradient of the coefficients, and of the mean through the direction.
-static INLINE void unsee_color(const Job& job, const View& view, const Chunk& chunk, int i, Int drawn,
-                               const Float* grad, Float* sh_grad, Float* mean_grad) {
+static INLINE void unsee_color(const Job& job, const View& view, const Chunk& chunk, int i,
+                               Int drawn, const Float* grad, Float* sh_grad, Float* mean_grad) {
   int coefficients = job.coefficients, count = chunk.size - i, stride = 3 * coefficients;
   Float basis[max_coefficients], weight[max_coefficients] = {}, n[3], turn[3];
   Float inverse = look(view, chunk, i, n);
@@ -48,8 +51,9 @@ static INLINE void unsee_color(const Job& job, const View& view, const Chunk& ch
 }
 
 // Through the projection: adds to the gradients of the mean and of the scaled axes.
-static INLINE void unproject_lanes(const View& view, const Screen& s, const Float* sums, Float* center_grad,
-                                   Float* mean_grad, Float (*axes_grad)[3]) {
+static INLINE void unproject_lanes(const View& view, const Screen& s, const Float* sums,
+                                   Float* center_grad, Float* mean_grad,
+                                   Float (*axes_grad)[3]) {
   constexpr float unwhiten = 1.0f / whiten;
   Float p = sqrt(s.variance[1] / s.determinant), q = 1.0f / sqrt(s.variance[1]);
   Float pk = -p * s.covariance / s.variance[1];
@@ -68,8 +72,10 @@ static INLINE void unproject_lanes(const View& view, const Screen& s, const Floa
   }
   for (int r = 0; r < 2; ++r) {
     Float factor = view.focal[r] * s.inverse;
-    Float third = row_grad[r][0] * s.third[0] + row_grad[r][1] * s.third[1] + row_grad[r][2] * s.third[2];
-    Float self = row_grad[r][0] * s.rows[r][0] + row_grad[r][1] * s.rows[r][1] + row_grad[r][2] * s.rows[r][2];
+    Float third =
+        row_grad[r][0] * s.third[0] + row_grad[r][1] * s.third[1] + row_grad[r][2] * s.third[2];
+    Float self = row_grad[r][0] * s.rows[r][0] + row_grad[r][1] * s.rows[r][1] +
+                 row_grad[r][2] * s.rows[r][2];
     clamped_grad[r] = -factor * third;
     depth_grad -= self * s.inverse;
     for (int k = 0; k < 3; ++k) row_grad[r][k] *= factor;
@@ -77,7 +83,8 @@ static INLINE void unproject_lanes(const View& view, const Screen& s, const Floa
   Float side_grad[3];
   for (int r = 0; r < 2; ++r) {
     Int free = (s.slope[r] >= view.slope_low[r]) & (s.slope[r] <= view.slope_high[r]);
-    Float slope_grad = view.focal[r] * center_grad[r] + select(free, clamped_grad[r], all(0.0f));
+    Float slope_grad =
+        view.focal[r] * center_grad[r] + select(free, clamped_grad[r], all(0.0f));
     side_grad[r] = slope_grad * s.inverse;
     depth_grad -= side_grad[r] * s.slope[r];
   }
@@ -87,7 +94,8 @@ static INLINE void unproject_lanes(const View& view, const Screen& s, const Floa
     mean_grad[k] += w[k] * side_grad[0] + w[3 + k] * side_grad[1] + w[6 + k] * side_grad[2];
     Float third = -(s.clamped[0] * row_grad[0][k] + s.clamped[1] * row_grad[1][k]);
     for (int row = 0; row < 3; ++row)
-      axes_grad[row][k] = w[row] * row_grad[0][k] + w[3 + row] * row_grad[1][k] + w[6 + row] * third;
+      axes_grad[row][k] =
+          w[row] * row_grad[0][k] + w[3 + row] * row_grad[1][k] + w[6 + row] * third;
   }
 }
 
@@ -115,8 +123,8 @@ static INLINE void mask_clamped(const View& view, const Chunk& chunk, int i, Flo
 }
 
 // One register of splats in one view.
-static INLINE void unproject_view(const Job& job, const View& view, Chunk& chunk, int number, int i,
-                                  Sums& total, Float* sh_grad) {
+static INLINE void unproject_view(const Job& job, const View& view, Chunk& chunk, int number,
+                                  int i, Sums& total, Float* sh_grad) {
   int index = chunk.begin + i, count = chunk.size - i;
   Int drawn = left_marks(view, chunk, i);
   Float zero = all(0.0f), center[2] = {zero, zero};
@@ -145,15 +153,18 @@ static INLINE void unrotate(const Job& job, const Chunk& chunk, int i, const Sum
     scale_grad[k % 3] += axes * q.r[k];
     g[k] = axes * load_strided(job.scales + 3 * index + k % 3, 3, count);
   }
-  Float grad[4] = {
-      2.0f * (q.x * (g[7] - g[5]) + q.y * (g[2] - g[6]) + q.z * (g[3] - g[1])),
-      2.0f * (q.y * (g[1] + g[3]) + q.z * (g[2] + g[6]) + q.w * (g[7] - g[5]) - 2.0f * q.x * (g[4] + g[8])),
-      2.0f * (q.x * (g[1] + g[3]) + q.z * (g[5] + g[7]) + q.w * (g[2] - g[6]) - 2.0f * q.y * (g[0] + g[8])),
-      2.0f * (q.x * (g[2] + g[6]) + q.y * (g[5] + g[7]) + q.w * (g[3] - g[1]) - 2.0f * q.z * (g[0] + g[4]))};
+  Float grad[4] = {2.0f * (q.x * (g[7] - g[5]) + q.y * (g[2] - g[6]) + q.z * (g[3] - g[1])),
+                   2.0f * (q.y * (g[1] + g[3]) + q.z * (g[2] + g[6]) + q.w * (g[7] - g[5]) -
+                           2.0f * q.x * (g[4] + g[8])),
+                   2.0f * (q.x * (g[1] + g[3]) + q.z * (g[5] + g[7]) + q.w * (g[2] - g[6]) -
+                           2.0f * q.y * (g[0] + g[8])),
+                   2.0f * (q.x * (g[2] + g[6]) + q.y * (g[5] + g[7]) + q.w * (g[3] - g[1]) -
+                           2.0f * q.z * (g[0] + g[4]))};
   Float along = grad[0] * q.w + grad[1] * q.x + grad[2] * q.y + grad[3] * q.z;
   Float unit[4] = {q.w, q.x, q.y, q.z};
   for (int k = 0; k < 4; ++k)
-    store_strided(job.quats_grad + 4 * index + k, 4, count, (grad[k] - along * unit[k]) * q.inverse);
+    store_strided(job.quats_grad + 4 * index + k, 4, count,
+                  (grad[k] - along * unit[k]) * q.inverse);
   for (int k = 0; k < 3; ++k) {
     store_strided(job.scales_grad + 3 * index + k, 3, count, scale_grad[k]);
     store_strided(job.means_grad + 3 * index + k, 3, count, load(total.mean[k] + i));

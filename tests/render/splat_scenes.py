@@ -96,7 +96,7 @@ def degenerate_scene(gen: torch.Generator, count: int = 60) -> Scene:
         means=means,
         scales=scales,
         quats=mix(scene.quats, [0.0, 1e-25, 1e-12, 1e18, 3e38]),
-        opacities=mix(scene.opacities, [0.0, 1e-30, 1 / 255, 1.0]),
+        opacities=mix(scene.opacities, [0.0, 1e-30, 0.0039, 0.004, 1.0]),
         sh=mix(scene.sh, [0.0, -1e6, 1e6]),
         screen_offset=mix(scene.screen_offset.transpose(0, 1), [1e9, -3e38]).transpose(0, 1),
     )
