@@ -2,9 +2,9 @@
 
 Milliseconds (least of many runs) of the native back end, forward and forward + backward, and
 how many times longer its torch twin and gsplat's own torch code (where gsplat is installed)
-take in the same run. Scenes are objects of N splats in the unit ball, seen from a distance of 2.5
-with a field of view of 49 degrees. Pictures are compared first: the speed of a wrong answer is
-not printed. The last column is the share of the multiply-add peak of the threads used, both
+take in the same run. Scenes are objects of N splats in the unit ball, seen from a distance of
+2.5 with a field of view of 49 degrees. Pictures are compared first: the speed of a wrong answer
+is not printed. The last column is the share of the multiply-add peak of the threads used, both
 measured here, counting only the arithmetic of blending.
 """
 
