@@ -117,7 +117,7 @@ static INLINE void keep(const Job& job, View& view, const Chunk& chunk, int i,
   int index = chunk.begin + i, count = chunk.size - i < lanes ? chunk.size - i : lanes;
   Screen s = to_screen(view, chunk, i);
   shift_centers(view, index, count, s);
-  Float opacity = load(chunk.opacity + i);
+  Float opacity = load(chunk.opacity[0] + i);
   Float level = log2(max(opacity, all(1e-4f)));
   Int drawn = is_drawn(job, s, level) & (opacity >= alpha_min);
   uint32_t mask = bits(drawn) & (count < 32 ? (1u << count) - 1 : ~0u);

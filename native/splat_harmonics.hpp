@@ -65,6 +65,11 @@ static INLINE Float look(const View& view, const Chunk& chunk, int i, Float* dir
 
 static INLINE void see_color(const Job& job, const View& view, const Chunk& chunk, int i,
                              Float* color) {
+  if (job.coefficients == 1) {
+    for (int channel = 0; channel < 3; ++channel)
+      color[channel] = max(0.28209479f * load(chunk.flat[channel] + i) + 0.5f, all(0.0f));
+    return;
+  }
   Float basis[max_coefficients], direction[3];
   look(view, chunk, i, direction);
   harmonics(job.coefficients, direction[0], direction[1], direction[2], basis);

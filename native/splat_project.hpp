@@ -14,8 +14,11 @@ constexpr float whiten = 0.849321800f;   // sqrt(log2(e) / 2): exp(-x^2 / 2) = 2
 
 // A chunk of the scene, transposed: one row for each component, padded to whole registers.
 struct Chunk {
-  alignas(64) float mean[3][chunk_size], axes[9][chunk_size], opacity[chunk_size];
-  alignas(64) float depth[chunk_size];  // of the view at hand
+  alignas(64) float mean[3][chunk_size], quat[4][chunk_size], scale[3][chunk_size];
+  alignas(64) float opacity[1][chunk_size];
+  alignas(64) float axes[9][chunk_size];  // rotation times scale
+  alignas(64) float flat[3][chunk_size];  // the only harmonics of a scene of degree 0
+  alignas(64) float depth[chunk_size];    // of the view at hand
   int begin, size;
 };
 
@@ -57,26 +60,33 @@ static INLINE Rotation rotate(Float w, Float x, Float y, Float z) {
   return out;
 }
 
-static INLINE Rotation load_rotation(const Job& job, int index, int count) {
-  const float* quat = job.quats + 4 * index;
-  return rotate(load_strided(quat, 4, count), load_strided(quat + 1, 4, count),
-                load_strided(quat + 2, 4, count), load_strided(quat + 3, 4, count));
+static INLINE Rotation load_rotation(const Chunk& chunk, int i) {
+  return rotate(load(chunk.quat[0] + i), load(chunk.quat[1] + i), load(chunk.quat[2] + i),
+                load(chunk.quat[3] + i));
+}
+
+// Rows to columns, repeating the last splat up to the next whole register. Plain loops, which
+// compilers turn into a few shuffles.
+template <int width>
+static INLINE void transpose(const float* from, int size, float (*to)[chunk_size]) {
+  for (int i = 0; i < size; ++i)
+    for (int k = 0; k < width; ++k) to[k][i] = from[width * i + k];
+  for (int i = size; i % lanes; ++i)
+    for (int k = 0; k < width; ++k) to[k][i] = from[width * (size - 1) + k];
 }
 
 static void load_chunk(const Job& job, int begin, Chunk& chunk) {
   chunk.begin = begin;
   chunk.size = job.count - begin < chunk_size ? job.count - begin : chunk_size;
+  transpose<3>(job.means + 3 * (int64_t)begin, chunk.size, chunk.mean);
+  transpose<4>(job.quats + 4 * (int64_t)begin, chunk.size, chunk.quat);
+  transpose<3>(job.scales + 3 * (int64_t)begin, chunk.size, chunk.scale);
+  transpose<1>(job.opacities + begin, chunk.size, chunk.opacity);
+  if (job.coefficients == 1) transpose<3>(job.sh + 3 * (int64_t)begin, chunk.size, chunk.flat);
   for (int i = 0; i < chunk.size; i += lanes) {
-    int index = begin + i, count = chunk.size - i;
-    for (int k = 0; k < 3; ++k)
-      store(chunk.mean[k] + i, load_strided(job.means + 3 * index + k, 3, count));
-    store(chunk.opacity + i, load_strided(job.opacities + index, 1, count));
-    Rotation rotation = load_rotation(job, index, count);
-    for (int k = 0; k < 3; ++k) {
-      Float scale = load_strided(job.scales + 3 * index + k, 3, count);
-      for (int row = 0; row < 3; ++row)
-        store(chunk.axes[3 * row + k] + i, rotation.r[3 * row + k] * scale);
-    }
+    Rotation rotation = load_rotation(chunk, i);
+    for (int k = 0; k < 9; ++k)
+      store(chunk.axes[k] + i, rotation.r[k] * load(chunk.scale[k % 3] + i));
   }
 }
 

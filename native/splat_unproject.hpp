@@ -6,7 +6,8 @@ namespace KERNEL_ISA {
 
 // Gradients of one chunk, summed over views.
 struct Sums {
-  alignas(64) float mean[3][chunk_size], axes[9][chunk_size], opacity[chunk_size];
+  alignas(64) float mean[3][chunk_size], axes[9][chunk_size], opacity[1][chunk_size];
+  alignas(64) float quat[4][chunk_size], scale[3][chunk_size], flat[3][chunk_size];
 };
 
 static INLINE void add(float* to, Float value) { store(to, load(to) + value); }
@@ -137,39 +138,51 @@ static INLINE void unproject_view(const Job& job, const View& view, Chunk& chunk
     unsee_color(job, view, chunk, i, drawn, sums + RED, sh_grad, mean);
     for (int k = 0; k < 3; ++k) add(total.mean[k] + i, select(drawn, mean[k], zero));
     for (int k = 0; k < 9; ++k) add(total.axes[k] + i, select(drawn, axes[k / 3][k % 3], zero));
-    add(total.opacity + i, select(drawn, sums[S] / load(chunk.opacity + i), zero));
+    add(total.opacity[0] + i, select(drawn, sums[S] / load(chunk.opacity[0] + i), zero));
   }
   for (int r = 0; r < 2 && view.offset_grad; ++r)
     store_strided(view.offset_grad + 2 * index + r, 2, count, select(drawn, center[r], zero));
 }
 
 // From the gradient of rotation times scale to those of quaternion and scale.
-static INLINE void unrotate(const Job& job, const Chunk& chunk, int i, const Sums& total) {
-  int index = chunk.begin + i, count = chunk.size - i;
-  Rotation q = load_rotation(job, index, count);
+static INLINE void unrotate(const Chunk& chunk, int i, Sums& total) {
+  Rotation q = load_rotation(chunk, i);
   Float g[9], scale_grad[3] = {all(0.0f), all(0.0f), all(0.0f)};
   for (int k = 0; k < 9; ++k) {
     Float axes = load(total.axes[k] + i);
     scale_grad[k % 3] += axes * q.r[k];
-    g[k] = axes * load_strided(job.scales + 3 * index + k % 3, 3, count);
+    g[k] = axes * load(chunk.scale[k % 3] + i);
   }
-  Float grad[4] = {2.0f * (q.x * (g[7] - g[5]) + q.y * (g[2] - g[6]) + q.z * (g[3] - g[1])),
-                   2.0f * (q.y * (g[1] + g[3]) + q.z * (g[2] + g[6]) + q.w * (g[7] - g[5]) -
-                           2.0f * q.x * (g[4] + g[8])),
-                   2.0f * (q.x * (g[1] + g[3]) + q.z * (g[5] + g[7]) + q.w * (g[2] - g[6]) -
-                           2.0f * q.y * (g[0] + g[8])),
-                   2.0f * (q.x * (g[2] + g[6]) + q.y * (g[5] + g[7]) + q.w * (g[3] - g[1]) -
-                           2.0f * q.z * (g[0] + g[4]))};
-  Float along = grad[0] * q.w + grad[1] * q.x + grad[2] * q.y + grad[3] * q.z;
-  Float unit[4] = {q.w, q.x, q.y, q.z};
-  for (int k = 0; k < 4; ++k)
-    store_strided(job.quats_grad + 4 * index + k, 4, count,
-                  (grad[k] - along * unit[k]) * q.inverse);
-  for (int k = 0; k < 3; ++k) {
-    store_strided(job.scales_grad + 3 * index + k, 3, count, scale_grad[k]);
-    store_strided(job.means_grad + 3 * index + k, 3, count, load(total.mean[k] + i));
-  }
-  store_strided(job.opacities_grad + index, 1, count, load(total.opacity + i));
+  Float w = q.x * (g[7] - g[5]) + q.y * (g[2] - g[6]) + q.z * (g[3] - g[1]);
+  Float x = q.y * (g[1] + g[3]) + q.z * (g[2] + g[6]) + q.w * (g[7] - g[5]);
+  Float y = q.x * (g[1] + g[3]) + q.z * (g[5] + g[7]) + q.w * (g[2] - g[6]);
+  Float z = q.x * (g[2] + g[6]) + q.y * (g[5] + g[7]) + q.w * (g[3] - g[1]);
+  x -= 2.0f * q.x * (g[4] + g[8]);
+  y -= 2.0f * q.y * (g[0] + g[8]);
+  z -= 2.0f * q.z * (g[0] + g[4]);
+  // Only the part across the quaternion counts, as its length does not.
+  Float along = w * q.w + x * q.x + y * q.y + z * q.z, factor = 2.0f * q.inverse;
+  store(total.quat[0] + i, (w - along * q.w) * factor);
+  store(total.quat[1] + i, (x - along * q.x) * factor);
+  store(total.quat[2] + i, (y - along * q.y) * factor);
+  store(total.quat[3] + i, (z - along * q.z) * factor);
+  for (int k = 0; k < 3; ++k) store(total.scale[k] + i, scale_grad[k]);
+}
+
+// Columns back to rows.
+template <int width>
+static INLINE void transpose_back(const float (*from)[chunk_size], int size, float* to) {
+  for (int i = 0; i < size; ++i)
+    for (int k = 0; k < width; ++k) to[width * i + k] = from[k][i];
+}
+
+static void write_chunk(const Job& job, const Chunk& chunk, const Sums& total) {
+  int64_t begin = chunk.begin;
+  transpose_back<3>(total.mean, chunk.size, job.means_grad + 3 * begin);
+  transpose_back<4>(total.quat, chunk.size, job.quats_grad + 4 * begin);
+  transpose_back<3>(total.scale, chunk.size, job.scales_grad + 3 * begin);
+  transpose_back<1>(total.opacity, chunk.size, job.opacities_grad + begin);
+  if (job.coefficients == 1) transpose_back<3>(total.flat, chunk.size, job.sh_grad + 3 * begin);
 }
 
 static void unproject(const Job& job, int number) {
@@ -184,10 +197,16 @@ static void unproject(const Job& job, int number) {
       find_depths(job.view[v], chunk, i, i + lanes);
       unproject_view(job, job.view[v], chunk, number, i, total, sh_grad);
     }
-    float* to = job.sh_grad + (int64_t)stride * (chunk.begin + i);
-    for (int k = 0; k < stride; ++k) store_strided(to + k, stride, chunk.size - i, sh_grad[k]);
-    unrotate(job, chunk, i, total);
+    if (job.coefficients == 1) {
+      for (int k = 0; k < 3; ++k) store(total.flat[k] + i, sh_grad[k]);
+    } else {
+      float* to = job.sh_grad + (int64_t)stride * (chunk.begin + i);
+      for (int k = 0; k < stride; ++k)
+        store_strided(to + k, stride, chunk.size - i, sh_grad[k]);
+    }
+    unrotate(chunk, i, total);
   }
+  write_chunk(job, chunk, total);
 }
 
 }  // namespace KERNEL_ISA
