@@ -132,7 +132,7 @@ def edited(old: bytes, new: bytes) -> bytes:
         (edited(b"float x", b"list float float x"), "cannot be a float", b"property list"),
         (edited(b"1.0", b"2.0"), "version 1.0", b"format"),
         (edited(b"little", b"middle"), "the format must be one of", b"format"),
-        (edited(b"format binary_little_endian 1.0\n", b""), "without a 'format'", b"end_header"),
+        (edited(b"format binary_little_endian 1.0\n", b""), "without a 'format'", b"end_h"),
         (edited(b"element", b"elephant"), "cannot be 'elephant vertex 4'", b"elephant"),
         (edited(b"element", b"\nelement"), "empty or not plain text", b"\nelement"),
         (edited(b"end_header\n", b""), "empty or not plain text|ends within", None),
