@@ -4,18 +4,21 @@
     SPLAT_TRANSFORM=FOLDER/node_modules/.bin/splat-transform python tests/export/arbiter.py
 
 Converts a scene that hides no mistake of frame: each axis has its color, a needle is turned,
-and harmonics are of degree 3. Prints how far the converted files are from ours, and how far its
-pictures are from our renderer's. The pictures need a Vulkan loader (libvulkan1) and a driver;
-Chromium's software driver will do: VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json.
-Exits with 1 if they differ.
+and harmonics are of degree 3. Prints how far the converted files are from ours, and how far the
+pictures of its viewer's page (in Chromium, or what $CHROMIUM names) are from our renderer's;
+with --scene, of another .ply. Exits with 1 if they differ.
 """
 
 import argparse
+import functools
+import http.server
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +30,19 @@ from splatsmith.export import read_ply, save_png, write_ply
 from splatsmith.export.sheet import labeled_grid, to_uint8
 from splatsmith.scenes.gaussians import Gaussians, color_to_sh
 
-VIEWS = [(0.0, 0.0), (90.0, 0.0), (35.0, 25.0), (200.0, -20.0)]  # azimuth, elevation
-SIZE, RADIUS, FOVY = 192, 3.2, 40.0
-LEAST_PSNR = 35.0  # dB of its picture against ours; a wrong frame or sign falls below 30
+VIEWS = [(10.0, 0.0), (100.0, 5.0), (35.0, 25.0), (200.0, -20.0)]  # azimuth, elevation
+SIZE, RADIUS, FOVY = 384, 3.2, 40.0
+LEAST_PSNR = 30.0  # dB of its picture against ours; a wrong frame or sign falls below 20
+BROWSER = [
+    "--headless",
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--hide-scrollbars",
+    "--timeout=8000",
+]
 
 
 def program() -> str | None:
@@ -109,31 +122,73 @@ def covariance(scene: Gaussians) -> torch.Tensor:
     return half @ half.mT
 
 
-def pictures(folder: Path, scene: Gaussians) -> tuple[torch.Tensor, torch.Tensor]:
-    """Our pictures of the scene and the program's of our file, from the same cameras.
+class Viewer:
+    """The program's own page, SuperSplat's viewer, in a browser without a window.
 
-    The program shows y up and z to the viewer, so our (x, y, z) is its (y, z, x).
+    The page comes with a converted copy of the scene; here it loads the .ply itself.
     """
-    write_ply(folder / "scene.ply", scene)
+
+    def __init__(self, folder: Path, scene: Gaussians) -> None:
+        self.folder = folder
+        write_ply(folder / "scene.ply", scene)
+        page = folder / "index.html"
+        convert(folder / "scene.ply", page, "--unbundled", "-g", "cpu")
+        text, own = page.read_text(), 'fetch("index.sog")'
+        assert own in text, "the viewer's page is not as it was in 2.7.1"
+        page.write_text(text.replace(own, "fetch(contentUrl)"))
+        handler = functools.partial(Quiet, directory=str(folder))
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+    def __enter__(self) -> "Viewer":
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.server.shutdown()
+
+    def look(self, position: list[float]) -> torch.Tensor:
+        """The page's picture, 0..1, from a place in our world, white behind.
+
+        The viewer has y up and z toward us, so our (x, y, z) is its (y, z, x).
+        """
+        x, y, z = position
+        camera = {"fov": FOVY, "position": [y, z, x], "target": [0, 0, 0]}
+        settings = {
+            "camera": camera | {"startAnim": "none"},
+            "background": {"color": [1, 1, 1]},
+            "animTracks": [],
+        }
+        (self.folder / "view.json").write_text(json.dumps(settings))
+        target = self.folder / "view.png"
+        asked = "content=scene.ply&settings=view.json&noui&noanim&webgl"
+        command = [
+            os.environ.get("CHROMIUM", "chromium"),
+            *BROWSER,
+            f"--user-data-dir={self.folder / 'profile'}",
+            f"--window-size={SIZE},{SIZE}",
+            f"--screenshot={target}",
+            f"http://127.0.0.1:{self.server.server_port}/index.html?{asked}",
+        ]
+        subprocess.run(command, capture_output=True, timeout=120, check=True)
+        return torch.from_numpy(np.array(Image.open(target).convert("RGB"))).float() / 255
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves the folder and says nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def pictures(folder: Path, scene: Gaussians) -> tuple[torch.Tensor, torch.Tensor]:
+    """Our pictures of the scene and the viewer's of our file, from the same cameras."""
     azimuth, elevation = zip(*VIEWS, strict=True)
     cameras = orbit(azimuth, elevation, radius=RADIUS, fovy=FOVY, width=SIZE, height=SIZE)
     with torch.no_grad():
-        ours = scene.render(cameras, torch.ones(3), backend="reference").color
-    theirs = []
-    for number, (x, y, z) in enumerate(cameras.position.tolist()):
-        target = folder / f"view{number}.webp"
-        options = ["--camera", f"{y},{z},{x}", "--look-at", "0,0,0", "--up", "0,1,0"]
-        options += [
-            "--fov",
-            str(FOVY),
-            "--resolution",
-            f"{SIZE}x{SIZE}",
-            "--background",
-            "1,1,1,1",
-        ]
-        convert(folder / "scene.ply", target, *options)
-        theirs.append(np.array(Image.open(target).convert("RGB")))
-    return ours, torch.from_numpy(np.stack(theirs)).float() / 255
+        ours = scene.render(cameras, torch.ones(3)).color
+    with Viewer(folder, scene) as viewer:
+        theirs = [viewer.look(position) for position in cameras.position.tolist()]
+    return ours, torch.stack(theirs)
 
 
 def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -144,12 +199,14 @@ def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
 def main() -> int:
     """The command; 1 if the program and we disagree."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scene", type=Path, help="a .ply to look at instead of ours")
     parser.add_argument("--sheet", type=Path, help="save both rows of pictures here (.png)")
     args = parser.parse_args()
     if program() is None:
         print("splat-transform is neither on the path nor in $SPLAT_TRANSFORM", file=sys.stderr)
         return 2
-    scene, good = axes_scene(), True
+    scene = axes_scene() if args.scene is None else read_ply(args.scene)
+    good = True
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for suffix, options in ((".ply", ()), (".spz", ("--spz-version", "3"))):
@@ -161,7 +218,8 @@ def main() -> int:
         print(f"picture at azimuth and elevation {view}: {psnr(a, b):.1f} dB")
         good &= psnr(a, b) > LEAST_PSNR
     if args.sheet:
-        save_png(args.sheet, labeled_grid([ours, theirs], ["splatsmith", "splat-transform"]))
+        labels = ["splatsmith", "SuperSplat's viewer"]
+        save_png(args.sheet, labeled_grid([ours, theirs], labels))
     assert to_uint8(theirs).min() < 60  # It did draw something.
     print("agreed" if good else "DISAGREED")
     return not good
