@@ -1,4 +1,4 @@
-"""What a training's checkpoint holds: weights, their average, Adam's moments, counters."""
+"""What a training's checkpoint holds: weights, their average, moments, counters."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -40,10 +40,11 @@ class TrainingState:
         if self.tensors is not None:
             student.net.load_state_dict(_part(self.tensors, "net."))
             student.average.load_state_dict(_part(self.tensors, "average."))
-            for name, parameter in student.net.named_parameters():
-                moments = _part(self.tensors, f"adam.{name}.")
+            names = {p: name for name, p in student.net.named_parameters()}
+            for optimizer, parameter in _moved(student):
+                moments = _part(self.tensors, f"moments.{names[parameter]}.")
                 if moments:
-                    student.optimizer.state[parameter] = moments
+                    optimizer.state[parameter] = moments
         return student
 
 
@@ -52,9 +53,10 @@ def save_state(out: Path, state: TrainingState, student: "Student") -> None:
     state.shape = student.net.shape
     tensors = {f"net.{k}": v for k, v in student.net.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in student.average.state_dict().items()}
-    for name, parameter in student.net.named_parameters():
-        for key, value in student.optimizer.state[parameter].items():
-            tensors[f"adam.{name}.{key}"] = value
+    names = {p: name for name, p in student.net.named_parameters()}
+    for optimizer, parameter in _moved(student):
+        for key, value in optimizer.state[parameter].items():
+            tensors[f"moments.{names[parameter]}.{key}"] = value
     counters = {name: getattr(state, name) for name in ("step", "seconds", "grown_at")}
     counters["shape"] = asdict(state.shape)
     plain = {k: v.detach().contiguous() for k, v in tensors.items()}
@@ -78,3 +80,9 @@ def load_state(out: Path) -> TrainingState:
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _moved(student: "Student") -> list[tuple[torch.optim.Optimizer, torch.nn.Parameter]]:
+    """Every parameter with the optimizer that moves it."""
+    groups = [(o, group) for o in student.optimizers for group in o.param_groups]
+    return [(o, parameter) for o, group in groups for parameter in group["params"]]
