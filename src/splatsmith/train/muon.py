@@ -54,22 +54,45 @@ class Muon(torch.optim.Optimizer):
 def orthogonalized(
     matrix: Float[Tensor, "rows columns"], steps: int = 5
 ) -> Float[Tensor, "rows columns"]:
-    """The matrix with its singular values brought near one, 0.7 to 1.2, by Newton-Schulz.
-
-    Each step multiplies by a polynomial of the Gram matrix, and those polynomials commute. So
-    the iteration runs on the smaller Gram matrix alone and the large one is multiplied once.
-    """
+    """The matrix with its singular values brought near one, 0.7 to 1.2, by Newton-Schulz."""
     if matrix.shape[0] > matrix.shape[1]:
         return orthogonalized(matrix.T, steps).T
+    wide = matrix.shape[1] > 2 * matrix.shape[0]
+    return _by_gram(matrix, steps) if wide else _directly(matrix, steps)
+
+
+def _directly(
+    matrix: Float[Tensor, "rows columns"], steps: int
+) -> Float[Tensor, "rows columns"]:
+    """The iteration as published, in bfloat16."""
+    a, b, c = QUINTIC
+    x = (matrix / (matrix.norm() + 1e-7)).bfloat16()
+    for _ in range(steps):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.float()
+
+
+def _by_gram(
+    matrix: Float[Tensor, "rows columns"], steps: int
+) -> Float[Tensor, "rows columns"]:
+    """The same for wide matrices, with less work.
+
+    Each step multiplies by a polynomial of the Gram matrix, and those polynomials commute. So
+    the iteration runs on the small Gram matrix alone, and the wide one is multiplied once. The
+    squares that a Gram matrix holds need float32.
+    """
     a, b, c = QUINTIC
     gram = matrix @ matrix.T
     size = gram.trace() + 1e-14
-    gram, one = gram / size, torch.eye(len(gram), device=gram.device)
-    factor = one
-    for _ in range(steps):
-        polynomial = a * one + b * gram + c * (gram @ gram)
-        factor = polynomial @ factor
-        gram = polynomial @ gram @ polynomial
+    gram = gram / size
+    factor = torch.eye(len(gram), device=gram.device)
+    for step in range(steps):
+        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal().add_(a)
+        factor = polynomial @ factor if step else polynomial
+        if step < steps - 1:
+            gram = polynomial @ gram @ polynomial
     return (factor @ matrix) / size.sqrt()
 
 
