@@ -2,8 +2,9 @@
 
     python benchmarks/gallery.py
 
-Writes one contact sheet per prompt to docs/images/gallery and the page docs/gallery.md, with
-the time of each run, the recipe's and the prior's hash. A run that fails is listed as failed.
+Writes one contact sheet per prompt to docs/images/gallery, one picture of each object to
+docs/images/gallery.png, and the page docs/gallery.md, with the time of each run, the recipe's
+and the prior's hash. A run that fails is listed as failed, and its place stays white.
 """
 
 import argparse
@@ -12,14 +13,18 @@ from pathlib import Path
 
 import torch
 
-from splatsmith import InputError, generate, load_recipe
+from splatsmith import Gaussians, InputError, generate, load_recipe
+from splatsmith.cameras import orbit
+from splatsmith.cli.memory import keep_memory
 from splatsmith.export import contact_sheet, save_png
+from splatsmith.export.sheet import draw_views, labeled_grid
 from splatsmith.files import sha256_of
 from splatsmith.optimize.plan import make_plan
 from splatsmith.toybox.split import dev_prompts
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PICTURES = DOCS / "images" / "gallery"
+ROW, SIDE = 5, 160  # objects in a row of the overview; pixels of each
 
 
 def main() -> None:
@@ -28,27 +33,42 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="how many prompts, for a quick look")
     asked = parser.parse_args()
+    keep_memory()
     PICTURES.mkdir(parents=True, exist_ok=True)
     prompts = dev_prompts()[: asked.only]
-    entries = [entry(prompt, asked.recipe, asked.seed) for prompt in prompts]
+    made = [entry(prompt, asked.recipe, asked.seed) for prompt in prompts]
+    overview(prompts, [scene for _, scene in made])
+    entries = [text for text, _ in made]
     (DOCS / "gallery.md").write_text(page(entries, prompts[0], asked.recipe, asked.seed))
 
 
-def entry(prompt: str, recipe: str, seed: int) -> str:
-    """Run one prompt; its part of the page."""
+def entry(prompt: str, recipe: str, seed: int) -> tuple[str, Gaussians | None]:
+    """Run one prompt; its part of the page, and the scene if there is one."""
     begun = time.perf_counter()
     try:
         result = generate(prompt, seed=seed, recipe=recipe)
     except InputError as error:
-        return f"### {prompt}\n\nFailed: {error}\n"
+        return f"### {prompt}\n\nFailed: {error}\n", None
     seconds = time.perf_counter() - begun
     name = prompt.replace(" ", "-") + ".png"
     save_png(PICTURES / name, contact_sheet(result.scene, size=112))
     print(f"{prompt}: {seconds:.1f} s, {result.scene.count} splats", flush=True)
-    return (
+    text = (
         f"### {prompt}\n\n![{prompt}](images/gallery/{name})\n\n"
         f"{seconds:.1f} s, {result.scene.count} splats\n"
     )
+    return text, result.scene
+
+
+def overview(prompts: list[str], scenes: list[Gaussians | None]) -> None:
+    """All objects on one picture, each from its left front."""
+    camera = orbit(35.0, 20.0, width=SIDE, height=SIDE)
+    nothing = torch.ones(SIDE, SIDE, 3)
+    views = [nothing if scene is None else draw_views(scene, camera)[0] for scene in scenes]
+    starts = range(0, len(views), ROW)
+    rows = [torch.stack(views[start : start + ROW]) for start in starts]
+    labels = [", ".join(prompts[start : start + ROW]) for start in starts]
+    save_png(DOCS / "images" / "gallery.png", labeled_grid(rows, labels))
 
 
 def page(entries: list[str], prompt: str, recipe: str, seed: int) -> str:
@@ -61,6 +81,7 @@ def page(entries: list[str], prompt: str, recipe: str, seed: int) -> str:
         "The twenty development prompts (pairs of color and thing that the prior was never "
         f"trained on), recipe `{recipe}`, seed {seed}, one run each, none drawn again. Each "
         "sheet shows eight azimuths from the front on, at 10° and 35° elevation.\n\n"
+        "![All objects from the left front](images/gallery.png)\n\n"
         f"Made by `python benchmarks/gallery.py` with {threads} threads; recipe "
         f"`{plan.recipe_sha256[:12]}`, prior `{str(weights)[:12]}`. Times are of the "
         "optimization alone.\n\n" + "\n".join(entries)

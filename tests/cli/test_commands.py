@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 from PIL import Image
@@ -102,7 +101,7 @@ def test_doctor_tells_about_the_machine(call):
         assert word in said
 
 
-def test_help_is_quick_and_needs_no_torch():
+def test_help_names_the_commands_and_needs_no_torch():
     script = (
         "import sys\n"
         "from splatsmith.cli import main\n"
@@ -110,10 +109,8 @@ def test_help_is_quick_and_needs_no_torch():
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
         "sys.exit(code)"
     )
-    begun = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - begun < 10
     for name in ("generate", "words", "render", "recipes", "doctor", "train"):
         assert name in done.stdout
 

