@@ -15,6 +15,9 @@ TINY = (
     "--set=shape.start.count=20",
     "--set=output.frames=2",
     "--set=output.size=32",
+    "--set=shape.upkeep.start=2",
+    "--set=shape.upkeep.grow_gradient=inf",
+    "--set=shape.upkeep.prune_opacity=0.0",
 )
 
 

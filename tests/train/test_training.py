@@ -15,7 +15,7 @@ from splatsmith.train.state import CHECKPOINT, load_state
 from splatsmith.train.words import embedded_vocabulary, word_table
 
 TINY = DenoiserShape(
-    resolution=32, outer_width=8, middle_width=8, inner_width=16, inner_blocks=1,
+    resolution=32, outer_width=8, middle_width=8, inner_width=48, inner_blocks=1,
     attentive_blocks=(0,), heads=2, signal_width=16, text_width=32, text_layers=1,
 )  # fmt: skip
 BRIEF = PriorTraining(minutes=0.03, batch=4, shape=TINY, warm_up=5)

@@ -92,7 +92,7 @@ class Upkeep:
             if value >= end > 0 and value > 0:
                 raise InputError(
                     f"{name} is {value}, but density control ends at step {end}: it would "
-                    f"never act; choose a smaller {name}."
+                    f"never act; choose a smaller {name} or more steps."
                 )
 
 

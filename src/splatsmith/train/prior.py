@@ -94,10 +94,8 @@ class Student:
         named = list(self.net.named_parameters())
         wide = [p for name, p in named if suits_muon(name, p)]
         rest = [p for name, p in named if not suits_muon(name, p)]
-        self.optimizers: tuple[torch.optim.Optimizer, ...] = (
-            Muon(wide),
-            torch.optim.AdamW(rest, betas=(0.9, 0.99), fused=True),
-        )
+        self.optimizers: list[torch.optim.Optimizer] = [Muon(wide)] if wide else []
+        self.optimizers.append(torch.optim.AdamW(rest, betas=(0.9, 0.99), fused=True))
 
     def learn(self, lesson: Lesson, settings: PriorTraining, rate: float, steps: int) -> float:
         """One step; returns the mean squared error of v."""
