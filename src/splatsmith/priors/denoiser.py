@@ -221,9 +221,7 @@ class Denoiser(nn.Module):
             return self._core(x_t, self.signal(log_snr, text.sentence, camera), text)[0]
         # Averaging 2 x 2 pixels leaves a quarter of the noise's variance: log 4 more log-SNR.
         signal = self.signal(log_snr + math.log(4), text.sentence, camera)
-        alpha, sigma = (
-            torch.sigmoid(x).sqrt()[:, None, None, None] for x in (log_snr, -log_snr)
-        )
+        alpha, sigma = _share(log_snr), _share(-log_snr)
         size = (alpha**2 + sigma**2 / 4).sqrt()
         small = F.avg_pool2d(x_t, 2)
         cells, entering = self.outer.enter(x_t, signal)
