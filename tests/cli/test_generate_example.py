@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from splatsmith.export import read_ply
+from splatsmith.scenes.gaussians import SH_C0
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "02_generate.py"
 
@@ -20,6 +21,6 @@ def test_the_example_makes_a_yellow_duck(tmp_path):
     assert done.stdout.count("off by") == 5
     scene = read_ply(tmp_path / "duck" / "scene.ply")
     opaque = scene.opacities > 0.5
-    red, green, blue = (0.5 + 0.2821 * scene.sh[opaque, 0].detach()).mean(dim=0).tolist()
+    red, green, blue = (0.5 + SH_C0 * scene.sh[opaque, 0].detach()).mean(dim=0).tolist()
     assert min(red, green) > 0.4
     assert blue < min(red, green) - 0.2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.files import replace_file
@@ -40,9 +40,8 @@ class TrainingState:
         if self.tensors is not None:
             student.net.load_state_dict(_part(self.tensors, "net."))
             student.average.load_state_dict(_part(self.tensors, "average."))
-            names = {p: name for name, p in student.net.named_parameters()}
-            for optimizer, parameter in _moved(student):
-                moments = _part(self.tensors, f"moments.{names[parameter]}.")
+            for name, parameter, optimizer in _moved(student):
+                moments = _part(self.tensors, f"moments.{name}.")
                 if moments:
                     optimizer.state[parameter] = moments
         return student
@@ -53,10 +52,9 @@ def save_state(out: Path, state: TrainingState, student: "Student") -> None:
     state.shape = student.net.shape
     tensors = {f"net.{k}": v for k, v in student.net.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in student.average.state_dict().items()}
-    names = {p: name for name, p in student.net.named_parameters()}
-    for optimizer, parameter in _moved(student):
+    for name, parameter, optimizer in _moved(student):
         for key, value in optimizer.state[parameter].items():
-            tensors[f"moments.{names[parameter]}.{key}"] = value
+            tensors[f"moments.{name}.{key}"] = value
     counters = {name: getattr(state, name) for name in ("step", "seconds", "grown_at")}
     counters["shape"] = asdict(state.shape)
     plain = {k: v.detach().contiguous() for k, v in tensors.items()}
@@ -82,7 +80,8 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _moved(student: "Student") -> list[tuple[torch.optim.Optimizer, torch.nn.Parameter]]:
-    """Every parameter with the optimizer that moves it."""
-    groups = [(o, group) for o in student.optimizers for group in o.param_groups]
-    return [(o, parameter) for o, group in groups for parameter in group["params"]]
+def _moved(student: "Student") -> list[tuple[str, nn.Parameter, torch.optim.Optimizer]]:
+    """Every parameter with its name and the optimizer that moves it."""
+    names = {parameter: name for name, parameter in student.net.named_parameters()}
+    groups = [(group, o) for o in student.optimizers for group in o.param_groups]
+    return [(names[p], p, o) for group, o in groups for p in group["params"]]
