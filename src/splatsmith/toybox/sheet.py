@@ -17,34 +17,17 @@ from splatsmith.toybox.catalog import CATEGORIES
 from splatsmith.toybox.drawing import render
 from splatsmith.toybox.objects import build, object_with
 
-# A color for each category, in their order.
-NATURAL = (
-    *("red", "white", "brown", "blue", "green", "yellow", "green", "red", "white", "purple"),
-    *(
-        "brown",
-        "yellow",
-        "pink",
-        "pink",
-        "green",
-        "blue",
-        "orange",
-        "brown",
-        "orange",
-        "purple",
-    ),
-    *("blue", "orange", "blue", "red", "orange", "red"),
-)
 VIEWS = ((0.0, 12.0), (90.0, 12.0), (180.0, 12.0), (40.0, 25.0), (40.0, 25.0), (-50.0, 20.0))
-COLUMNS = 2  # categories side by side
+COLUMNS = 3  # categories side by side
 
 
 def sheet(size: int = 96) -> UInt8[Tensor, "height width 3"]:
     """All categories, six pictures of size x size pixels each; the same every time."""
     generator = torch.Generator().manual_seed(3)
     strips = []
-    for name, color in zip(CATEGORIES, NATURAL, strict=True):
+    for name, kind in CATEGORIES.items():
         others = [object_with(name, generator) for _ in range(2)]
-        toys = [build(name, color=color)] * 4 + others
+        toys = [build(name, color=kind.dress)] * 4 + others
         azimuth, elevation = zip(*VIEWS, strict=True)
         cameras = orbit(azimuth, elevation, width=size, height=size)
         strips.append(torch.cat(list(render(toys, cameras, samples=4).color), dim=1))

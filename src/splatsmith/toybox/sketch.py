@@ -92,6 +92,11 @@ class Sketch:
         self.integers = array("i")
         self.names: list[str] = []
         self.spheres: list[tuple[Kind, Vector, Rotation, tuple[float, ...]]] = []
+        self.brim: tuple[Vector, float] | None = None
+
+    def head(self, at: Vector, r: float) -> None:
+        """Where a hat sits: the center of its brim, and the head's radius there."""
+        self.brim = (at, r)
 
     def ball(self, paint: str, at: Vector, r: float, look: Look = SOLID) -> None:
         """A sphere."""

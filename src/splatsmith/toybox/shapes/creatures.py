@@ -2,6 +2,7 @@
 
 import math
 
+from splatsmith.toybox.category import category
 from splatsmith.toybox.sketch import (
     DYE,
     MIRRORED,
@@ -43,6 +44,7 @@ def dog(s: Sketch, length: float, legs: float, head: float, ears: float) -> Vect
     )
     s.limb("main", (-x - 0.2, 0, z + 0.12), (-x - 0.42, 0, z + 0.48), 0.085, 0.06, soft(0.05))
     s.torus("collar", (x + 0.09, 0, z + 0.29), 0.215, 0.055, turn=turned(pitch=20))
+    s.head((hx - 0.02, 0, hz + r * 0.72), r * 0.72)
     return (0.12, 0, (hz + r) / 2)
 
 
@@ -57,6 +59,7 @@ def duck(s: Sketch, body: float, head: float, bill: float) -> Vector:
     s.egg("bill", (hx + r + b * 0.35, 0, hz - 0.06), (b, 0.17, 0.065))
     s.ball("eyes", (hx + r * 0.66, r * 0.58, hz + 0.10), 0.065, MIRRORED)
     s.egg("wings", (-0.12, 0.40, 0.08), (0.40, 0.12, 0.22), MIRRORED, turn=turned(pitch=12))
+    s.head((hx, 0, hz + r * 0.70), r * 0.74)
     return (0.02, 0, 0.27)
 
 
@@ -107,6 +110,7 @@ def cat(s: Sketch, body: float, head: float, ears: float, tail: float) -> Vector
     up = mix(0.25, 0.55, tail)
     s.limb("main", (-0.36, 0, 0.14), (-0.68, 0, 0.20), 0.10, 0.09, soft(0.05))
     s.limb("main", (-0.68, 0, 0.20), (-0.76, 0, 0.30 + up), 0.09, 0.08, soft(0.04))
+    s.head((hx - 0.02, 0, hz + r * 0.66), r * 0.66)
     return (-0.10, 0, (hz + r + e) / 2)
 
 
@@ -126,6 +130,7 @@ def bird(s: Sketch, body: float, wings: float, tail: float, head: float) -> Vect
     s.egg("belly", (0.10, 0, -0.26), (0.30, 0.22, 0.17), DYE)
     s.rod("beak", (0.0, 0.13, -0.28), (0.02, 0.14, -0.62), 0.045, MIRRORED)
     s.rod("beak", (0.0, 0.14, -0.63), (0.16, 0.15, -0.63), 0.045, MIRRORED)
+    s.head((hx, 0, hz + r * 0.70), r * 0.74)
     return (-0.12, 0, 0.02)
 
 
@@ -161,4 +166,41 @@ def robot(s: Sketch, height: float, head: float, limbs: float) -> Vector:
     s.box("light", (0.28, 0, h * 0.25), (0.025, 0.23, h * 0.42), round=0.01)
     for y, ink in ((-0.12, "crimson"), (0.0, "glow"), (0.12, "sky")):
         s.ball(ink, (0.30, y, h * 0.25), 0.05)
+    s.head((0, 0, z + w * 0.74), 0.27)
     return (0, 0, (w * 1.5 + 0.30 - 0.42) / 2)
+
+
+ROWS = (
+    category(
+        robot,
+        "height:short/tall head limbs:thin/thick",
+        "arms*=gray legs*=gray eyes*=yellow antenna=red",
+        "purple",
+        front=True,
+    ),
+    category(
+        dog,
+        "length:short/long legs:low/tall head ears",
+        "ears*=main collar=red",
+        "brown",
+        front=True,
+    ),
+    category(
+        duck, "body:short/long head bill", "bill=orange wings*=main", "yellow", front=True
+    ),
+    category(
+        fish,
+        "length:short/long height:slim/fat fins",
+        "fins*=main stripes*=main",
+        "orange",
+        front=True,
+    ),
+    category(cat, "body:short/tall head ears tail", "belly=cream", "orange", front=True),
+    category(
+        bird,
+        "body:short/long wings tail head",
+        "wings*=main beak=orange belly=cream",
+        "blue",
+        front=True,
+    ),
+)

@@ -2,6 +2,7 @@
 
 import math
 
+from splatsmith.toybox.category import category
 from splatsmith.toybox.sketch import CUT, DYE, MIRRORED, SOLID, Sketch, Vector, mix, soft
 
 
@@ -97,3 +98,21 @@ def snowman(s: Sketch, body: float, head: float, hat: float) -> Vector:
     s.cylinder("hat", (0, 0, top), t * 1.25, 0.04)
     s.cylinder("hat", (0, 0, top + tall), t * 0.8, tall + 0.03, SOLID)
     return (0, 0, (top + 2 * tall - r) / 2)
+
+
+ROWS = (
+    category(
+        mushroom, "height:short/tall girth:slim/fat dome dots", "dots*=white stem=cream", "red"
+    ),
+    category(
+        snowman,
+        "body:slim/fat head hat",
+        "hat=black nose=orange scarf=red",
+        "white",
+        front=True,
+    ),
+    category(tree, "height:short/tall crown:slim/fat lumps", "trunk=wood", "green"),
+    category(donut, "ring:thin/thick icing sprinkles", "sprinkles*=white dough=tan", "pink"),
+    category(icecream, "cone:short/long scoop:small/big second", "cone=tan cherry=red", "pink"),
+    category(cactus, "height:short/tall girth:slim/fat arms", "pot=brick flower=pink", "green"),
+)

@@ -1,5 +1,6 @@
 """Things in a house: table, chair, mug, lamp, barrel, candle, teapot, guitar."""
 
+from splatsmith.toybox.category import category
 from splatsmith.toybox.sketch import (
     ALONG_X,
     ALONG_Y,
@@ -123,3 +124,30 @@ def guitar(s: Sketch, body: float, waist: float, neck: float) -> Vector:
     s.box("neck", (0.21, 0, -0.2), (0.035, 0.2, 0.045))
     s.box("light", (0.235, 0, up * 0.5), (0.012, 0.05, up * 0.5 + 0.18), round=0.005)
     return (0.05, 0, (top + 0.18 - r) / 2)
+
+
+ROWS = (
+    category(
+        table, "width:narrow/wide height:low/tall top:thin/thick legs", "legs*=main", "brown"
+    ),
+    category(
+        chair,
+        "width:narrow/wide back:low/tall seat legs:thin/thick",
+        "legs*=main cushion=main",
+        "blue",
+        front=True,
+    ),
+    category(
+        mug, "height:short/tall width:narrow/wide handle", "handle=main stripe=main", "green"
+    ),
+    category(lamp, "height:short/tall shade:small/big flare base", "stand=gray", "orange"),
+    category(barrel, "height:short/tall bulge:slim/fat bands", "bands*=gray", "brown"),
+    category(
+        candle,
+        "height:short/tall girth:slim/fat flame holder",
+        "flame=glow holder=amber",
+        "purple",
+    ),
+    category(teapot, "body:low/tall spout handle", "lid=main handle=main", "blue", front=True),
+    category(guitar, "body:small/big waist neck:short/long", "neck=wood", "orange", front=True),
+)

@@ -2,6 +2,7 @@
 
 import math
 
+from splatsmith.toybox.category import category
 from splatsmith.toybox.sketch import (
     ALONG_X,
     ALONG_Y,
@@ -137,3 +138,45 @@ def lighthouse(s: Sketch, height: float, girth: float, stripes: float) -> Vector
     s.box("door", (r * 0.9, 0, -h + 0.22), (0.11, 0.10, 0.18), round=0.03)
     s.box("sky", (r * 0.8, 0, 0.36 * h), (0.1, 0.07, 0.09), SOLID)
     return (0, 0, 0.24)
+
+
+ROWS = (
+    category(
+        house,
+        "width:narrow/wide depth walls:low/tall roof",
+        "roof=brick door=wood",
+        "yellow",
+        front=True,
+    ),
+    category(
+        car,
+        "length:short/long cabin wheels height:low/tall",
+        "wheels*=dark windows*=sky",
+        "red",
+        front=True,
+    ),
+    category(
+        rocket,
+        "height:short/tall girth:slim/fat fins",
+        "nose=red fins*=red window=sky",
+        "white",
+        front=True,
+    ),
+    category(
+        airplane,
+        "length:short/long girth:slim/fat wings:short/wide sweep",
+        "stripes*=main tail=main propeller=gray",
+        "blue",
+        front=True,
+    ),
+    category(
+        boat, "length:short/long hull:low/tall sail", "sail=white flag=red", "red", front=True
+    ),
+    category(
+        lighthouse,
+        "height:short/tall girth:slim/fat stripes",
+        "stripes*=white roof=red door=wood",
+        "red",
+        front=True,
+    ),
+)
