@@ -61,7 +61,7 @@ void require(bool condition, const char* message) {
 
 void check_tape(const Rows& rows, const Heads& heads, std::size_t first, std::size_t last) {
   require(first <= last && last <= rows.shape(0), "starts must grow within the rows");
-  require(last - first <= kMostParts, "an object has at most 64 parts");
+  require(last - first <= kMostParts, "an object has at most 192 parts");
   for (std::size_t i = first; i < last; ++i) {
     const std::int32_t* head = heads.data() + i * kHead;
     require(head[0] >= 0 && head[0] <= kRoundCone, "unknown kind of part");

@@ -4,6 +4,7 @@
 // rays can meet are picked out by their bounding spheres; the other parts cannot change where these
 // rays end, so a packet pays only for what it sees. Each picture depends on its own input alone, so
 // the result is the same for any number of threads.
+#include "toybox_finish.hpp"
 #include "toybox_parts.hpp"
 
 namespace toybox::KERNEL_ISA {
@@ -160,7 +161,7 @@ Point normal_at(const Picked& picked, Point p) {
 struct Seen {
   vi met;
   vf t, shade, part;
-  Point normal;
+  Point place, normal;
 };
 
 Seen look(const Object& object, const Picked& picked, const Rays& rays, const Camera& camera,
@@ -169,7 +170,7 @@ Seen look(const Object& object, const Picked& picked, const Rays& rays, const Ca
   seen.met = trace(picked, rays, camera, object.stride, seen.t);
   if (!any(seen.met)) return seen;
   const Point eye = {splat(camera.eye[0]), splat(camera.eye[1]), splat(camera.eye[2])};
-  const Point p = eye + rays.direction * seen.t;
+  const Point p = seen.place = eye + rays.direction * seen.t;
   const Point n = seen.normal = normal_at(picked, p);
   vf unused;
   seen.part = nearest(picked.hit, picked.hits, p, &unused);
@@ -183,16 +184,19 @@ Seen look(const Object& object, const Picked& picked, const Rays& rays, const Ca
 
 // Adds a block's samples to the pixels, which hold sums until `finish`.
 void add(const Job& job, const Object& object, const Rays& rays, const Seen& seen,
-         std::int64_t picture, int block_x, int block_y) {
+         const float* light, std::int64_t picture, int block_x, int block_y) {
   for (int i = 0; i < kLanes; ++i) {
     if (!seen.met[i]) continue;
     const int x = (block_x * kBlockWidth + i % kBlockWidth) / job.samples;
     const int y = (block_y * kBlockHeight + i / kBlockWidth) / job.samples;
     const std::int64_t pixel = picture + static_cast<std::int64_t>(y) * job.width + x;
     const int part = static_cast<int>(seen.part[i]);
-    const float* rgb = object.rows + part * kRow + 19;
-    for (int c = 0; c < 3; ++c)
-      job.color[pixel * 3 + c] += std::fmin(1.0f, rgb[c] * seen.shade[i]);
+    const float place[3] = {seen.place.x[i], seen.place.y[i], seen.place.z[i]};
+    const float n[3] = {seen.normal.x[i], seen.normal.y[i], seen.normal.z[i]};
+    const float to_eye[3] = {-rays.direction.x[i], -rays.direction.y[i], -rays.direction.z[i]};
+    float rgb[3];
+    lit(object.rows + part * kRow, place, n, to_eye, light, seen.shade[i], rgb);
+    for (int c = 0; c < 3; ++c) job.color[pixel * 3 + c] += rgb[c];
     job.alpha[pixel] += 1;
     if (job.depth) job.depth[pixel] += seen.t[i] * rays.cosine[i];
     if (job.part && job.part[pixel] < 0) job.part[pixel] = part;
@@ -250,7 +254,8 @@ void render_view(const Job& job, int view) {
       pick(picked, rays, camera, object);
       if (picked.stop == 0) continue;
       const Seen seen = look(object, picked, rays, camera, job.light + view * 3);
-      if (any(seen.met)) add(job, object, rays, seen, picture, block_x, block_y);
+      if (any(seen.met))
+        add(job, object, rays, seen, job.light + view * 3, picture, block_x, block_y);
     }
   }
   finish(job, view, picture, pixels);

@@ -2,8 +2,10 @@
 //
 // An object is a tape: rows of kRow floats and kHead integers, one row per part, folded in order.
 //   floats: 0-2 center, 3-11 rotation (local from world, row-major), 12-17 sizes, 18 blend radius,
-//           19-21 color, 22 bounding radius around the center, 23 unused
-//   integers: kind, operation, mirrored (1: the part also exists at -y), color slot
+//           19-21 color, 22 bounding radius around the center, 23 finish, 24-26 its second color,
+//           27 size of its pattern
+//   integers: kind, operation, mirrored (1: the part also exists at -y), group (parts of one thing:
+//             only those before it in its own group does a part join, cut or paint)
 // splatsmith/toybox/tape.py packs it and splatsmith/toybox/sdf.py is the plain twin.
 #pragma once
 
@@ -11,9 +13,9 @@
 
 namespace toybox {
 
-constexpr int kRow = 24;
+constexpr int kRow = 28;
 constexpr int kHead = 4;
-constexpr int kMostParts = 64;
+constexpr int kMostParts = 192;
 
 enum Kind { kEllipsoid, kSphere, kBox, kCylinder, kFrustum, kCapsule, kTorus, kSlab, kRoundCone };
 enum Operation { kUnion, kSmooth, kSubtract, kPaint };

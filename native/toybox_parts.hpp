@@ -11,7 +11,7 @@
 namespace toybox::KERNEL_ISA {
 
 struct Part {
-  int kind, operation, id;
+  int kind, operation, id, group;
   bool mirrored, turned;
   float center[3], rotation[9], size[6], blend, bound;
 };
@@ -19,6 +19,7 @@ struct Part {
 static inline Part read_part(const float* row, const std::int32_t* head, int id) {
   Part part;
   part.kind = head[0], part.operation = head[1], part.mirrored = head[2] != 0, part.id = id;
+  part.group = head[3];
   for (int i = 0; i < 3; ++i) part.center[i] = row[i];
   for (int i = 0; i < 9; ++i) part.rotation[i] = row[3 + i];
   for (int i = 0; i < 6; ++i) part.size[i] = row[12 + i];
@@ -101,26 +102,33 @@ static inline vf smooth_union(vf a, vf b, float blend) {
 
 constexpr float kFar = 1e9f;
 
-// Signed distance of the fold; paint has none.
+// Signed distance of the fold, group by group, the nearest group counting; paint has none.
 static inline vf fold(const Part* const* parts, int count, Point p) {
-  vf distance = splat(kFar);
+  vf distance = splat(kFar), others = distance;
   for (int i = 0; i < count; ++i) {
     const Part& part = *parts[i];
+    if (i && part.group != parts[i - 1]->group)
+      others = smaller(others, distance), distance = splat(kFar);
     if (part.operation == kPaint) continue;
     const vf d = distance_to(part, p);
     if (part.operation == kUnion) distance = smaller(distance, d);
     else if (part.operation == kSmooth) distance = smooth_union(distance, d, part.blend);
     else distance = larger(distance, -d);
   }
-  return distance;
+  return smaller(others, distance);
 }
 
 // The part whose color shows at each point: the nearer one of a union, the carver of a cut,
 // and paint wherever it covers the point.
 static inline vf nearest(const Part* const* parts, int count, Point p, vf* distance_out) {
-  vf distance = splat(kFar), id = splat(-1);
+  vf distance = splat(kFar), id = splat(-1), others = distance, other_id = id;
   for (int i = 0; i < count; ++i) {
     const Part& part = *parts[i];
+    if (i && part.group != parts[i - 1]->group) {
+      other_id = distance < others ? id : other_id;
+      others = smaller(others, distance);
+      distance = splat(kFar), id = splat(-1);
+    }
     const vf d = distance_to(part, p), own = splat(static_cast<float>(part.id));
     if (part.operation == kPaint) {
       id = d < 0.0f ? own : id;
@@ -133,7 +141,8 @@ static inline vf nearest(const Part* const* parts, int count, Point p, vf* dista
                                           : smooth_union(distance, d, part.blend);
     }
   }
-  *distance_out = distance;
+  id = distance < others ? id : other_id;
+  *distance_out = smaller(others, distance);
   return id;
 }
 

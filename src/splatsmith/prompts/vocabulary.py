@@ -17,7 +17,9 @@ from splatsmith.prompts.english import NEGATIONS, PUNCTUATION
 from splatsmith.prompts.prompt import Prompt, cleaned
 from splatsmith.prompts.spelling import closest, closest_color, inflections, typo_of
 
-KINDS = ("object", "color", "part", "adjective", "filler", "view")
+KINDS = ("object", "color", "part", "adjective", "relation", "filler", "view")
+MOST_WORDS = 4  # of a phrase that stands for one word
+FRONT_OF = ("in", "front", "of")  # the one relation of three words; its "front" is no view
 WHO = "The embedded prior"
 ALIKE = 0.7  # likeness of spelling, 0 to 1, from which a word may stand in for another
 
@@ -35,8 +37,8 @@ class Vocabulary:
     """Known words by kind, and other words for them.
 
     `kinds` holds the words of each of `KINDS`: objects (nouns that can be made), colors, parts,
-    adjectives, fillers (the grammar of captions) and view words. `synonyms` maps other words
-    and phrases to known words. All in lower case.
+    adjectives, relations ("on"), fillers (the grammar of captions) and view words. `synonyms`
+    maps other words and phrases to known words. All in lower case.
     """
 
     kinds: Mapping[str, tuple[str, ...]]
@@ -124,40 +126,43 @@ class Vocabulary:
 
     def _without_views(self, tokens: list[str], notes: list[str]) -> list[str]:
         views = self.kinds.get("view", ())
-        dropped = [token for token in tokens if token in views]
+        related = self.kinds.get("relation") and "front" in views
+        kept, dropped = list[str](), list[str]()
+        for place, token in enumerate(tokens):
+            relates = related and tuple(tokens[place - 1 : place + 2]) == FRONT_OF
+            (dropped if token in views and not relates else kept).append(token)
         if dropped:
             notes.append(f'Left out "{" ".join(dropped)}": the object is made from all sides.')
-        return [token for token in tokens if token not in views]
+        return kept
 
     def _resolved(
         self, tokens: Sequence[str], notes: list[str]
     ) -> list[tuple[str, str | None]]:
-        """Each token or pair of tokens with the known word it stands for, or None."""
+        """Each token or phrase with the known word it stands for, or None."""
         words: list[tuple[str, str | None]] = []
         place = 0
         while place < len(tokens):
-            pair = self._pair(tokens[place : place + 2])
-            said = " ".join(tokens[place : place + 2]) if pair else tokens[place]
-            word = pair or self._known_form(said)
+            count, phrase = self._phrase(tokens[place : place + MOST_WORDS])
+            said = " ".join(tokens[place : place + count])
+            word = phrase or self._known_form(said)
             if word is not None and word != said:
                 notes.append(f'Read "{said}" as "{word}".')
             words.append((said, word))
-            place += 2 if pair else 1
+            place += count
         return words
 
-    def _pair(self, tokens: Sequence[str]) -> str | None:
-        """The known word that two tokens make together, such as "ice cream"."""
-        if len(tokens) < 2:
-            return None
-        for first, second in (
-            (tokens[0], form) for form in (tokens[1], *inflections(tokens[1]))
-        ):
-            if f"{first} {second}" in self.synonyms:
-                return self.synonyms[f"{first} {second}"]
-            joined = first + second
-            if joined in self.words and not {first, second} <= self.words:
-                return joined
-        return None
+    def _phrase(self, tokens: Sequence[str]) -> tuple[int, str | None]:
+        """How many tokens from the first on make one known word together, and the word."""
+        for count in range(len(tokens), 1, -1):
+            *first, last = tokens[:count]
+            for form in (last, *inflections(last)):
+                said = " ".join([*first, form])
+                if said in self.synonyms:
+                    return count, self.synonyms[said]
+                joined = said.replace(" ", "")
+                if count == 2 and joined in self.words and not {*first, form} <= self.words:
+                    return count, joined
+        return 1, None
 
     def _known_form(self, token: str) -> str | None:
         """The known word that `token` is, means, is a form of, or misspells."""
@@ -218,10 +223,15 @@ class Vocabulary:
         objects = list(dict.fromkeys(w for w in words if w in self.of_kind("object")))
         if not objects:
             raise InputError(f"The prompt names no object.  {self._summary()}")
-        if len(objects) > 1:
+        relations = [f'"{word}"' for word in (*self.of_kind("relation"), "in front of")]
+        related = {*self.of_kind("relation"), "front"} & set(words)
+        if len(objects) > (2 if related else 1):
             quoted = [f'"{word}"' for word in objects]
+            limit = "one object at a time"
+            if self.of_kind("relation"):
+                limit = f"at most two objects, joined by {_listed(relations, 'or')}"
             notes.append(
-                f"{WHO} has only seen one object at a time; "
+                f"{WHO} has only seen {limit}; "
                 f"{_listed(quoted, 'and')} may come out wrong together."
             )
 

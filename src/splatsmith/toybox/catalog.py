@@ -34,6 +34,4 @@ _MODULES = (
     *(buildings, groceries, people, playroom),
 )
 _ROWS = {row.name: row for module in _MODULES for row in module.ROWS}
-CATEGORIES: dict[str, Category] = {
-    name: _ROWS[name] for name in ORDER.split() if name in _ROWS
-}
+CATEGORIES: dict[str, Category] = {name: _ROWS[name] for name in ORDER.split() if name in _ROWS}

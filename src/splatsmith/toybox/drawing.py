@@ -16,7 +16,7 @@ from torch import Tensor
 
 from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError
-from splatsmith.toybox.objects import ToyObject
+from splatsmith.toybox.objects import Toy
 from splatsmith.toybox.tape import Integers, Tape, joined
 
 native: Any
@@ -40,7 +40,7 @@ class ToyPicture:
 
 
 def render(
-    toys: Sequence[ToyObject] | ToyObject,
+    toys: Sequence[Toy] | Toy,
     cameras: Cameras,
     *,
     background: Float[Tensor, "views 3"] | Float[Tensor, "3"] | float = 1.0,
@@ -53,7 +53,7 @@ def render(
     `light` points toward the light in the world (any length), one per view; None hangs it at
     the camera. A pixel is the mean of samples x samples rays, 1 to 8 a side.
     """
-    toys = [toys] if isinstance(toys, ToyObject) else list(toys)
+    toys = [toys] if isinstance(toys, Toy) else list(toys)
     views = len(cameras)
     if len(toys) not in (1, views):
         raise InputError(

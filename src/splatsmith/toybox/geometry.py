@@ -9,15 +9,15 @@ from torch import Tensor
 
 from splatsmith.errors import InputError
 from splatsmith.toybox import drawing, sdf
-from splatsmith.toybox.objects import ToyObject
-from splatsmith.toybox.tape import COLOR
+from splatsmith.toybox.finishes import albedo
+from splatsmith.toybox.objects import Toy
 
 SHELL = 0.02  # half-thickness of the layer from which surface points are projected, world units
 NEAR = 1e-4  # how far from the surface a projected point may end
 
 
 def distance(
-    toy: ToyObject, points: Float[Tensor, "points 3"]
+    toy: Toy, points: Float[Tensor, "points 3"]
 ) -> tuple[Float[Tensor, "points"], Int[Tensor, "points"]]:
     """Signed distance (negative inside) and the part whose color shows, by the fastest way.
 
@@ -33,7 +33,7 @@ def distance(
     return result, part.long()
 
 
-def gradient(toy: ToyObject, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
+def gradient(toy: Toy, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
     """Gradient of the signed distance: the unit normal wherever the distance is exact."""
     with torch.enable_grad():
         leaf = points.detach().clone().requires_grad_()
@@ -51,7 +51,7 @@ class Surface:
     part: Int[Tensor, "points"]  # index into the tape
 
 
-def surface_points(toy: ToyObject, count: int, generator: torch.Generator) -> Surface:
+def surface_points(toy: Toy, count: int, generator: torch.Generator) -> Surface:
     """`count` points, uniform over the surface.
 
     Points drawn uniformly in a thin layer are carried onto the surface by Newton steps along
@@ -67,7 +67,7 @@ def surface_points(toy: ToyObject, count: int, generator: torch.Generator) -> Su
     return _described(toy, points)
 
 
-def _projected(toy: ToyObject, tries: int, generator: torch.Generator) -> Tensor:
+def _projected(toy: Toy, tries: int, generator: torch.Generator) -> Tensor:
     points = torch.rand(tries, 3, generator=generator) * 2 - 1
     chance = torch.rand(tries, generator=generator)
     kept = distance(toy, points)[0].abs() < SHELL
@@ -78,7 +78,7 @@ def _projected(toy: ToyObject, tries: int, generator: torch.Generator) -> Tensor
 
 
 def refined(
-    toy: ToyObject, points: Float[Tensor, "points 3"], steps: int = 4, *, drop: bool = True
+    toy: Toy, points: Float[Tensor, "points 3"], steps: int = 4, *, drop: bool = True
 ) -> Float[Tensor, "kept 3"]:
     """Newton steps onto the surface; with `drop`, without the few that do not arrive."""
     for _ in range(steps):
@@ -87,9 +87,9 @@ def refined(
     return points[distance(toy, points)[0].abs() < NEAR] if drop else points
 
 
-def _described(toy: ToyObject, points: Tensor) -> Surface:
+def _described(toy: Toy, points: Tensor) -> Surface:
     part = distance(toy, points)[1]
-    color = torch.from_numpy(toy.tape.rows[:, COLOR].copy())[part]
+    color = albedo(torch.from_numpy(toy.tape.rows)[part], points)
     return Surface(points, sdf.normals(toy.tape, points), color, part)
 
 
@@ -103,7 +103,7 @@ class ToyMesh:
     color: Float[Tensor, "vertices 3"]
 
 
-def mesh(toy: ToyObject, resolution: int = 96) -> ToyMesh:
+def mesh(toy: Toy, resolution: int = 96) -> ToyMesh:
     """Marching cubes over a grid of `resolution` cells a side, vertices moved onto the surface.
 
     Needs the extra "mesh" (scikit-image). Raises InputError if it is missing or `resolution` is
@@ -131,7 +131,7 @@ def mesh(toy: ToyObject, resolution: int = 96) -> ToyMesh:
     return ToyMesh(told.points, triangles, told.normals, told.color)
 
 
-def _layer(toy: ToyObject, x: float, axis: Tensor) -> Tensor:
+def _layer(toy: Toy, x: float, axis: Tensor) -> Tensor:
     y, z = torch.meshgrid(axis, axis, indexing="ij")
     points = torch.stack([torch.full_like(y, x), y, z], dim=-1).reshape(-1, 3)
     return distance(toy, points)[0].reshape(y.shape)

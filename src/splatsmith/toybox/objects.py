@@ -1,19 +1,25 @@
 """Objects: a category, colors and shape parameters made into a tape of parts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar
 
 import torch
 
 from splatsmith.errors import InputError
 from splatsmith.toybox.catalog import CATEGORIES, Category
-from splatsmith.toybox.sketch import Sketch
+from splatsmith.toybox.finishes import FINISHES
+from splatsmith.toybox.sketch import FILL, Anchor, Sketch
 from splatsmith.toybox.split import Split, in_band, pairs
 from splatsmith.toybox.tape import Tape
 from splatsmith.toybox.words import COLORS, INKS, Color
 
 DRAWS = 32  # uniform numbers that decide one object and its caption
+TINY = 0.55  # size of a tiny object, against an ordinary one
+FINISHED_SHARE, TINY_SHARE = 0.26, 0.07  # of the drawn objects
+T = TypeVar("T")
+
 JITTER = 0.03  # of natural colors, per channel
 SPARES = (
     "white",
@@ -34,6 +40,23 @@ class ToyObject:
     shape: tuple[float, ...]  # shape parameters in 0..1, in the category's order
     tape: Tape
     paints: tuple[str, ...]  # of each part: "main", a slot word or an ink
+    finish: str = ""  # one of FINISHES, on all parts that have the main color
+    tiny: bool = False
+    anchors: Mapping[str, Anchor] = field(default_factory=dict)  # "head", "top", "below"
+
+
+@dataclass(frozen=True, eq=False)
+class ToyPair:
+    """Two objects that stand together (`relations.py`); they fill the unit ball as one does."""
+
+    first: ToyObject
+    relation: str
+    second: ToyObject
+    tape: Tape
+    paints: tuple[str, ...]  # "main", a slot word or an ink; a mirrored part may be there twice
+
+
+Toy = ToyObject | ToyPair
 
 
 def build(
@@ -42,21 +65,29 @@ def build(
     color: str | None = None,
     colors: Mapping[str, str] | None = None,
     jitter: Sequence[float] = (),
+    finish: str = "",
+    tiny: bool = False,
 ) -> ToyObject:
     """The object with these shape parameters (middle ones if None) and colors.
 
     `color` is the main color, red if None. `colors` gives slots ("dots", "roof") a color by
     name; all others have their natural one, shifted by `jitter` (three numbers in 0..1 a slot).
-    Raises InputError for names that the category does not have and shapes outside 0..1.
+    `finish` is one of FINISHES, on everything of the main color; a tiny object has about half
+    the size. Raises InputError for names that do not exist and shapes outside 0..1.
     """
     kind = category_named(category)
     shape = tuple(shape) if shape is not None else (0.5,) * len(kind.parameters)
     color, colors = color or "red", dict(colors or {})
-    _check(kind, shape, color, colors)
-    words = ("main", *(slot.word for slot in kind.slots))
-    sketch = Sketch(_paints(kind, color, colors, jitter), {w: i for i, w in enumerate(words)})
+    _check(kind, shape, color, colors, finish)
+    finished = {"main", *(s.word for s in kind.slots if s.natural == "main")} - set(colors)
+    second = COLORS["black" if _light(COLORS[color]) else "white"]
+    sketch = Sketch(
+        _paints(kind, color, colors, jitter), finished, FINISHES.index(finish), second
+    )
     center = kind.draw(sketch, *shape)
-    return ToyObject(category, color, colors, shape, sketch.finish(center), tuple(sketch.names))
+    tape, anchors = sketch.finish(center, FILL * (TINY if tiny else 1))
+    paints = tuple(sketch.names)
+    return ToyObject(category, color, colors, shape, tape, paints, finish, tiny, anchors)
 
 
 def category_named(name: str) -> Category:
@@ -72,24 +103,47 @@ def draw_object(generator: torch.Generator, *, split: Split = "train") -> ToyObj
 
 
 def object_from(draws: Sequence[float], split: Split) -> ToyObject:
-    """The object that `DRAWS` uniform numbers stand for; only the first 24 are used."""
-    chosen = _pairs(split)
-    color, category = chosen[min(int(draws[0] * len(chosen)), len(chosen) - 1)]
-    return _dressed(category, color, draws, split)
+    """The object that `DRAWS` uniform numbers stand for; 24 to 29 are left to its caption."""
+    color, category = pick(_pairs(split), draws[0])
+    return dressed(category, color, draws, split)
 
 
-def object_with(category: str, generator: torch.Generator) -> ToyObject:
-    """A random training object of one category."""
-    category_named(category)
+def object_with(
+    category: str, generator: torch.Generator, *, split: Split = "train"
+) -> ToyObject:
+    """A random object of one category."""
     draws = torch.rand(DRAWS, generator=generator).tolist()
-    colors = [color for color, name in _pairs("train") if name == category]
-    return _dressed(category, colors[int(draws[0] * len(colors))], draws, "train")
+    return dressed(category, pick(colors_of(category, split), draws[0]), draws, split)
 
 
-def _dressed(category: str, color: str, draws: Sequence[float], split: Split) -> ToyObject:
+def colors_of(category: str, split: Split) -> list[str]:
+    """The main colors that a category has in a split."""
+    category_named(category)
+    return [color for color, name in _pairs(split) if name == category]
+
+
+def dressed(
+    category: str, color: str, draws: Sequence[float], split: Split, *, plain: bool = False
+) -> ToyObject:
+    """An object of this category and color, the rest by `draws`.
+
+    `plain`: neither tiny nor finished, all parts in their natural colors.
+    """
     kind = CATEGORIES[category]
     shape = tuple(in_band(value, split) for value in draws[1 : 1 + len(kind.parameters)])
-    return build(category, shape, color, _choose_colors(kind, color, draws[7:12]), draws[12:24])
+    jitter = draws[12:24]
+    if plain:
+        return build(category, shape, color, None, jitter)
+    colors = _choose_colors(kind, color, draws[7:12])
+    share = draws[-1] / FINISHED_SHARE
+    finish = pick(FINISHES[1:], share) if share < 1 else ""
+    tiny = draws[-2] < TINY_SHARE
+    return build(category, shape, color, colors, jitter, finish, tiny)
+
+
+def pick(options: Sequence[T], draw: float) -> T:
+    """The option that a number in 0..1 stands for."""
+    return options[min(int(draw * len(options)), len(options) - 1)]
 
 
 @lru_cache
@@ -150,9 +204,16 @@ def _shifted(color: Color, jitter: Sequence[float]) -> Color:
     return (a, b, c)
 
 
+def _light(color: Color) -> bool:
+    """Whether black shows better on it than white."""
+    return 0.3 * color[0] + 0.59 * color[1] + 0.11 * color[2] > 0.78
+
+
 def _check(
-    kind: Category, shape: Sequence[float], color: str, colors: Mapping[str, str]
+    kind: Category, shape: Sequence[float], color: str, colors: Mapping[str, str], finish: str
 ) -> None:
+    if finish not in FINISHES:
+        raise InputError(f"There is no finish {finish!r}; known are {', '.join(FINISHES[1:])}.")
     if len(shape) != len(kind.parameters) or not all(0 <= value <= 1 for value in shape):
         names = ", ".join(parameter.name for parameter in kind.parameters)
         raise InputError(

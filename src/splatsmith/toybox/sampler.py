@@ -4,7 +4,7 @@ Batch number k of a seed is always the same batch: every draw comes from a gener
 (seed, k), so a resumed training needs to remember only k.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ from splatsmith.cameras.convention import orbit
 from splatsmith.errors import InputError
 from splatsmith.toybox.captions import caption_of
 from splatsmith.toybox.drawing import camera_light, render_tape
-from splatsmith.toybox.objects import DRAWS, ToyObject, object_from
+from splatsmith.toybox.objects import DRAWS, Toy, object_from
+from splatsmith.toybox.relations import pair_from
 from splatsmith.toybox.split import Split
 from splatsmith.toybox.tape import joined
 from splatsmith.toybox.words import Color
@@ -31,7 +32,7 @@ class Batch:
     captions: tuple[str, ...]
     azimuth: Float[Tensor, "views"]
     elevation: Float[Tensor, "views"]
-    toys: tuple[ToyObject, ...]
+    toys: tuple[Toy, ...]
 
 
 @dataclass(kw_only=True)
@@ -49,6 +50,7 @@ class BatchSampler:
     light_jitter: float = 0.25  # in camera axes, against a light vector of length 1.3
     samples: int = 2  # a side of each pixel
     threads: int = 1
+    pairs: float = 0.22  # share of scenes with two objects
     counter: int = 0
 
     def __post_init__(self) -> None:
@@ -70,17 +72,23 @@ class BatchSampler:
         """Batch number `index`, whatever was drawn before."""
         words = np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(words[0]) >> 1)
-        draws = torch.rand(self.batch, DRAWS + 8, generator=generator)
-        rows = draws[:, :DRAWS].tolist()
-        toys = tuple(object_from(row, self.split) for row in rows)
+        draws = torch.rand(self.batch, 2 * DRAWS + 8, generator=generator)
+        rows = draws[:, : 2 * DRAWS].tolist()
+        toys = tuple(self._toy(row[:DRAWS], row[DRAWS:]) for row in rows)
         captions = tuple(
             caption_of(toy, row[24:29]) for toy, row in zip(toys, rows, strict=True)
         )
-        return self._picture(toys, captions, draws[:, DRAWS:])
+        return self._picture(toys, captions, draws[:, 2 * DRAWS :])
+
+    def _toy(self, row: Sequence[float], other: Sequence[float]) -> Toy:
+        """One object, or two; the last of the other's numbers decides which."""
+        if other[-1] < self.pairs:
+            return pair_from(row, other, self.split)
+        return object_from(row, self.split)
 
     def _picture(
         self,
-        toys: tuple[ToyObject, ...],
+        toys: tuple[Toy, ...],
         captions: tuple[str, ...],
         draws: Float[Tensor, "views 8"],
     ) -> Batch:

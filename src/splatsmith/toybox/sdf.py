@@ -12,10 +12,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from splatsmith.cameras.convention import Cameras
+from splatsmith.toybox.finishes import albedo, lit
 from splatsmith.toybox.tape import (
     BLEND,
     CENTER,
-    COLOR,
+    FINISH,
     ROTATION,
     SIZES,
     Integers,
@@ -42,8 +43,13 @@ def distance(
     """
     nearest = torch.zeros(len(points), dtype=torch.long, device=points.device)
     result = points.new_full((len(points),), FAR)
+    others, other_nearest, group = result, nearest, 0
     rows = torch.from_numpy(tape.rows).to(points)
-    for part, (kind, operation, mirrored, _) in enumerate(tape.heads.tolist()):
+    for part, (kind, operation, mirrored, own_group) in enumerate(tape.heads.tolist()):
+        if own_group != group:
+            other_nearest = torch.where(result < others, nearest, other_nearest)
+            others, result = torch.minimum(others, result), torch.full_like(result, FAR)
+            group = own_group
         d = _part_distance(Kind(kind), rows[part], bool(mirrored), points)
         if operation == Operation.PAINT:
             nearest = torch.where(d < 0, part, nearest)
@@ -53,7 +59,8 @@ def distance(
         else:
             nearest = torch.where(d < result, part, nearest)
             result = _united(result, d, rows[part, BLEND], Operation(operation))
-    return result, nearest
+    nearest = torch.where(result < others, nearest, other_nearest)
+    return torch.minimum(others, result), nearest
 
 
 def _united(a: Tensor, b: Tensor, blend: Tensor, operation: Operation) -> Tensor:
@@ -191,8 +198,9 @@ def _shoot(
     p = eye + directions[met] * t[met, None]
     n = normals(tape, p)
     nearest = distance(tape, p)[1]
-    paint = torch.from_numpy(tape.rows).to(p)[nearest, COLOR]
-    shaded = (paint * _shade(tape, p, n, light)[:, None]).clamp(max=1)
+    rows = torch.from_numpy(tape.rows).to(p)[nearest]
+    shade = _shade(tape, p, n, light)
+    shaded = lit(rows[:, FINISH], albedo(rows, p), shade, n, -directions[met], light)
     color, normal = eye.new_zeros(count, 3), eye.new_zeros(count, 3)
     part = torch.full((count,), -1, dtype=torch.int32, device=eye.device)
     color[met], normal[met], part[met] = shaded, n, nearest.to(torch.int32)

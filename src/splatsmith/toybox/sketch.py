@@ -7,15 +7,17 @@ of the fixed inks. Options common to all: `blend` (radius of a smooth union with
 
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-from splatsmith.toybox.tape import BLEND, BOUND, HEAD, ROW, Kind, Operation, Tape
+from splatsmith.toybox.tape import HEAD, PATTERN, ROW, Kind, Operation, Tape, moved
 
 Vector = tuple[float, float, float]
 Rotation = tuple[float, ...]  # local from world, row-major
+Anchor = tuple[Vector, float]
+PLAIN = (0.0, 0.0, 0.0, 0.0, 1.0)  # no finish
 
 UPRIGHT: Rotation = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 ALONG_X: Rotation = (0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
@@ -83,20 +85,41 @@ def soft(blend: float, *, mirror: bool = False) -> Look:
 
 
 class Sketch:
-    """Collects the parts of one object; `colors` and `slots` say what each paint name means."""
+    """Collects the parts of one object; `colors` says what each paint name means.
 
-    def __init__(self, colors: dict[str, Vector], slots: dict[str, int]) -> None:
+    The paints in `finished` have the finish of that number, with `second` as its other color.
+    """
+
+    def __init__(
+        self,
+        colors: dict[str, Vector],
+        finished: Collection[str] = (),
+        finish: int = 0,
+        second: Vector = (0.0, 0.0, 0.0),
+    ) -> None:
         self.colors = colors
-        self.slots = slots
+        self.finished = finished
+        self.finish_row = (float(finish), *second, 1.0)
         self.floats = array("f")
         self.integers = array("i")
         self.names: list[str] = []
         self.spheres: list[tuple[Kind, Vector, Rotation, tuple[float, ...]]] = []
-        self.brim: tuple[Vector, float] | None = None
+        self.anchors: dict[str, Anchor] = {}
 
     def head(self, at: Vector, r: float) -> None:
-        """Where a hat sits: the center of its brim, and the head's radius there."""
-        self.brim = (at, r)
+        """Where a hat sits: the center of its brim, and the head's radius there.
+
+        In a thing that is worn: where the head goes.
+        """
+        self.anchors["head"] = (at, r)
+
+    def top(self, at: Vector, r: float) -> None:
+        """Where things can stand: the center of a flat place, and its radius."""
+        self.anchors["top"] = (at, r)
+
+    def below(self, at: Vector, r: float) -> None:
+        """Where things find shelter: a place on the ground, radius of a ball that fits."""
+        self.anchors["below"] = (at, r)
 
     def ball(self, paint: str, at: Vector, r: float, look: Look = SOLID) -> None:
         """A sphere."""
@@ -219,26 +242,28 @@ class Sketch:
     ) -> None:
         operation = look.operation
         color = self.colors[paint]
-        self.floats.extend((*at, *turn, *size, look.blend, *color, bound, 0.0))
-        self.integers.extend((kind, operation, look.mirror, self.slots.get(paint, -1)))
+        finish = self.finish_row if paint in self.finished else PLAIN
+        self.floats.extend((*at, *turn, *size, look.blend, *color, bound, *finish))
+        self.integers.extend((kind, operation, look.mirror, 0))
         self.names.append(paint)
         if operation <= Operation.SMOOTH:
             self.spheres.append((kind, at, turn, size))
 
-    def finish(self, center: Vector) -> Tape:
-        """The tape, moved so that `center` is the origin and scaled to fill the ball."""
-        scale = FILL / max(_reach(part, center) for part in self.spheres)
+    def finish(self, center: Vector, fill: float = FILL) -> tuple[Tape, dict[str, Anchor]]:
+        """The tape, `center` at the origin, the farthest point at `fill`; and the anchors."""
+        scale = fill / max(_reach(part, center) for part in self.spheres)
         rows = np.frombuffer(self.floats, dtype=np.float32).reshape(-1, ROW)
         heads = np.frombuffer(self.integers, dtype=np.int32).reshape(-1, HEAD)
-        rows[:, 0:3] -= np.array(center, dtype=np.float32)
-        slopes = rows[:, 15:17].copy()
-        cones = heads[:, 0] == Kind.ROUND_CONE
-        rows[:, 0:3] *= scale
-        rows[:, 12:18] *= scale
-        rows[:, BLEND] *= scale
-        rows[:, BOUND] *= scale
-        rows[cones, 15:17] = slopes[cones]  # These two are a cosine and a sine.
-        return Tape(rows, heads)
+        x, y, z = (-scale * c for c in center)
+        tape = moved(Tape(rows, heads), scale, (x, y, z))
+        tape.rows[:, PATTERN] /= scale / (
+            fill / FILL
+        )  # Patterns are sized by the finished thing.
+        anchors = {
+            name: ((at[0] * scale + x, at[1] * scale + y, at[2] * scale + z), r * scale)
+            for name, (at, r) in self.anchors.items()
+        }
+        return tape, anchors
 
 
 def _reach(part: tuple[Kind, Vector, Rotation, tuple[float, ...]], center: Vector) -> float:

@@ -1,8 +1,10 @@
 """What training may see: the split of evaluation, from the first day.
 
-Two fences. Pairs: color j and category i (places in their lists) are held out when (j - 3 i)
+Three fences. Pairs: color j and category i (places in their lists) are held out when (j - 3 i)
 mod 10 is 0 or 5, for tuning when it is 2, else for training. Instances: the middle fifth of
 every shape parameter is withheld from training; held and tuning objects lie inside it.
+Meetings: a fifth of the ordered pairs of categories never meet in one training scene, and
+neither do those of the protocol's twelve relation prompts.
 """
 
 from typing import Literal
@@ -15,7 +17,26 @@ Split = Literal["train", "dev", "held"]
 
 BAND = (0.4, 0.6)  # of each shape parameter, upper end excluded; never seen in training
 BASE = 20  # the categories of the prompt lists; those after them follow the same rule
+BASE_COLORS = 10  # their colors; those after them count on, so that gray goes with red
 JANUS = ("snowman", "chair", "dog", "duck", "fish", "airplane")
+
+
+# (first, second) of the protocol's relation prompts.
+P_PAIR = (
+    "a red mushroom on a blue table",
+    "a yellow duck on a green barrel",
+    "a white mug on a brown table",
+    "a black dog beside a white house",
+    "a pink donut on a white table",
+    "a blue car beside a red tree",
+    "a green cactus beside a yellow chair",
+    "a purple fish on a brown barrel",
+    "an orange robot beside a blue rocket",
+    "a brown dog beside a red chair",
+    "a yellow lamp on a black table",
+    "a white candle on a pink donut",
+)
+P_PAIR_MEETINGS = frozenset((text.split()[2], text.split()[-1]) for text in P_PAIR)
 
 
 def remainder(color: str, category: str) -> int:
@@ -34,9 +55,19 @@ def split_of(color: str, category: str) -> Split:
 
 
 def pairs(split: Split, *, extra: bool = True) -> list[tuple[str, str]]:
-    """All (color, category) of a split; without `extra`, of the first 20 categories only."""
-    names = list(CATEGORIES) if extra else list(CATEGORIES)[:BASE]
-    return [(c, name) for name in names for c in COLORS if split_of(c, name) == split]
+    """All (color, category) of a split; without `extra`, of the first 20 by 10 only."""
+    names, colors = list(CATEGORIES), list(COLORS)
+    if not extra:
+        names, colors = names[:BASE], colors[:BASE_COLORS]
+    return [(c, name) for name in names for c in colors if split_of(c, name) == split]
+
+
+def may_meet(first: str, second: str, split: Split) -> bool:
+    """Whether two categories, in this order, may stand in one scene of a split."""
+    names = list(CATEGORIES)
+    place = names.index(first) + 3 * names.index(second)
+    held = place % 5 == 0 or (first, second) in P_PAIR_MEETINGS
+    return held == (split != "train")
 
 
 def in_band(value: float, split: Split) -> float:
@@ -85,3 +116,8 @@ def janus_prompts() -> list[str]:
     """P-janus: the six categories with a measurable front, in their held-out colors."""
     held = pairs("held", extra=False)
     return [prompt_of(*pair) for name in JANUS for pair in held if pair[1] == name]
+
+
+def pair_prompts() -> list[str]:
+    """P-pair: twelve prompts of two things that never meet in training."""
+    return list(P_PAIR)

@@ -1,6 +1,7 @@
 """The toybox's words: colors, categories and everything else that its captions may contain."""
 
 from splatsmith.toybox.catalog import CATEGORIES
+from splatsmith.toybox.finishes import FINISHES
 
 Color = tuple[float, float, float]
 
@@ -16,6 +17,8 @@ COLORS: dict[str, Color] = {
     "white": (0.93, 0.93, 0.93),
     "black": (0.09, 0.09, 0.09),
     "brown": (0.45, 0.26, 0.12),
+    "gray": (0.55, 0.56, 0.58),
+    "turquoise": (0.14, 0.70, 0.70),
 }
 
 # Paints that captions never name.
@@ -40,25 +43,64 @@ INKS: dict[str, Color] = {
 SYNONYMS: dict[str, str] = {
     synonym: word
     for word, synonyms in {
-        "red": "crimson scarlet",
-        "green": "emerald",
+        "red": "crimson scarlet ruby",
+        "green": "emerald lime",
         "blue": "azure navy",
         "yellow": "gold golden",
-        "purple": "violet",
+        "purple": "violet lilac",
+        "pink": "magenta",
+        "gray": "grey silver",
+        "turquoise": "teal cyan aqua",
+        "striped": "stripy stripey",
+        "spotted": "spotty dotted speckled",
+        "checkered": "chequered checked plaid",
+        "wooden": "wood timber",
+        "metal": "metallic steel chrome",
+        "glass": "glassy transparent crystal",
+        "tiny": "mini miniature teeny wee",
+        "big": "large huge",
+        "thin": "skinny",
+        "fat": "chubby plump",
+        "beside": "alongside",
+        "on": "upon atop",
+        "under": "beneath below underneath",
+        "wearing": "wears",
         "mushroom": "toadstool",
         "table": "desk",
+        "chair": "armchair",
         "mug": "cup",
-        "house": "cottage home",
+        "house": "cottage home hut",
         "car": "automobile auto",
         "rocket": "spaceship spacecraft",
         "robot": "android",
-        "dog": "puppy hound",
+        "dog": "puppy hound doggy",
         "duck": "duckling",
         "donut": "doughnut",
-        "airplane": "plane aeroplane aircraft",
+        "airplane": "plane aeroplane aircraft jet",
         "barrel": "cask keg",
         "cat": "kitten kitty",
         "boat": "ship sailboat",
+        "teapot": "kettle",
+        "horse": "pony",
+        "cow": "bull calf",
+        "pig": "piglet hog",
+        "sheep": "lamb",
+        "rabbit": "bunny hare",
+        "turtle": "tortoise",
+        "frog": "toad",
+        "truck": "lorry pickup",
+        "bus": "coach",
+        "train": "locomotive",
+        "helicopter": "chopper",
+        "sofa": "couch settee",
+        "bookshelf": "bookcase shelf",
+        "bucket": "pail",
+        "castle": "fortress",
+        "burger": "hamburger cheeseburger",
+        "astronaut": "spaceman cosmonaut",
+        "wizard": "magician sorcerer",
+        "ghost": "phantom spook",
+        "crown": "tiara",
         "dots": "spots",
         "photo": "photograph",
         "picture": "image",
@@ -67,12 +109,26 @@ SYNONYMS: dict[str, str] = {
     for synonym in synonyms.split()
 }
 
+# The same for several words; longer ones first.
+PHRASES: dict[str, str] = {
+    "on top of": "on",
+    "next to": "beside",
+    "at the side of": "beside",
+    "ice cream": "icecream",
+    "light house": "lighthouse",
+    "book shelf": "bookshelf",
+    "steam engine": "train",
+    "wind mill": "windmill",
+}
+
 # Everything else that captions contain, and a few words that prompts like to have.
 FILLERS: tuple[str, ...] = (
     *("a", "an", "the", "of", "with", "and", "that", "is", "in"),
     *("picture", "photo", "render", "drawing"),
     *("cute", "little", "nice", "simple", "toy", "cartoon"),
 )
+RELATION_WORDS = ("on", "under", "beside", "wearing")  # and "in front of"
+SIZES = ("tiny",)
 VIEWS: tuple[str, ...] = ("front", "side", "back", "overhead", "view")
 
 
@@ -81,7 +137,8 @@ def toybox_vocabulary() -> tuple[str, ...]:
     shapes = (p for c in CATEGORIES.values() for p in c.parameters)
     adjectives = (word for p in shapes for word in (p.low, p.high) if word)
     parts = (slot.word for c in CATEGORIES.values() for slot in c.slots)
-    return tuple(dict.fromkeys((*COLORS, *CATEGORIES, *FILLERS, *VIEWS, *adjectives, *parts)))
+    described = (*FINISHES[1:], *SIZES, *RELATION_WORDS, *adjectives, *parts)
+    return tuple(dict.fromkeys((*COLORS, *CATEGORIES, *FILLERS, *VIEWS, *described)))
 
 
 def part_words() -> dict[str, tuple[str, ...]]:

@@ -19,6 +19,7 @@ def mushroom(s: Sketch, height: float, girth: float, dome: float, dots: float) -
         for i in range(count):
             a = math.radians(start + i * 360 / count)
             s.ball("dots", (c * math.cos(a), c * math.sin(a), z), size, DYE)
+    s.below((0.55, 0, 0), h * 0.42)
     return (0, 0, (h + up) / 2)
 
 
@@ -34,6 +35,7 @@ def donut(s: Sketch, ring: float, icing: float, sprinkles: float) -> Vector:
         dx, dy = 0.075 * math.cos(b), 0.075 * math.sin(b)
         z = math.sqrt(tube * tube * 1.06 - lean * lean) + 0.045
         s.rod("sprinkles", (x - dx, y - dy, z), (x + dx, y + dy, z), size)
+    s.top((0, 0, 0.03 + tube), 0.66)
     return (0, 0, 0)
 
 
@@ -63,6 +65,7 @@ def tree(s: Sketch, height: float, crown: float, lumps: float) -> Vector:
         at = (0.42 * r / 0.55 * math.cos(a), 0.42 * r / 0.55 * math.sin(a), up)
         s.ball("main", at, lump, soft(0.06))
     s.ball("main", (0, 0, z + r * 0.6), lump, soft(0.06))
+    s.below((0.55, 0, 0), 0.3)
     return (0, 0, (z + r * 0.6 + lump) / 2)
 
 
@@ -111,7 +114,9 @@ ROWS = (
         "white",
         front=True,
     ),
-    category(tree, "height:short/tall crown:slim/fat lumps", "trunk=wood", "green"),
+    category(
+        tree, "height:short/tall crown:slim/fat lumps", "trunk=wood", "green", roles="large"
+    ),
     category(donut, "ring:thin/thick icing sprinkles", "sprinkles*=white dough=tan", "pink"),
     category(icecream, "cone:short/long scoop:small/big second", "cone=tan cherry=red", "pink"),
     category(cactus, "height:short/tall girth:slim/fat arms", "pot=brick flower=pink", "green"),

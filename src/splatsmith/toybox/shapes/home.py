@@ -25,6 +25,8 @@ def table(s: Sketch, width: float, height: float, top: float, legs: float) -> Ve
     for side in (-1, 1):
         at = (side * (x - r - 0.04), y - r - 0.04, h / 2 - 0.04)
         s.box("legs", at, (r, r, h / 2), MIRRORED)
+    s.top((0, 0, h + t), y)
+    s.below((0, 0, 0), h * 0.52)
     return (0, 0, h / 2 + 0.03)
 
 
@@ -38,6 +40,8 @@ def chair(s: Sketch, width: float, back: float, seat: float, legs: float) -> Vec
     s.box("main", (-0.45, 0, h + b / 2), (0.085, w, b / 2 + 0.06), turn=back_turn, round=0.06)
     for x in (-0.46 + r, 0.46 - r):
         s.box("legs", (x, w - r, h / 2 - 0.03), (r, r, h / 2), MIRRORED)
+    s.top((0.06, 0, h + t + 0.04), w * 0.8)
+    s.below((0, 0, 0), h * 0.36)
     return (-0.08, 0, (h + b) / 2)
 
 
@@ -61,6 +65,7 @@ def lamp(s: Sketch, height: float, shade: float, flare: float, base: float) -> V
     s.cone("main", (0, 0, h + 0.22), r, top, 0.40)
     s.cone("glow", (0, 0, h + 0.15), r - 0.06, top - 0.06, 0.40, CUT)
     s.ball("glow", (0, 0, h + 0.05), 0.17)
+    s.below((0.36, 0, 0), 0.25)
     return (0, 0, (h + 0.62) / 2)
 
 
@@ -78,6 +83,7 @@ def barrel(s: Sketch, height: float, bulge: float, bands: float) -> Vector:
         s.cylinder("bands", (0, 0, side * 1.35 * third), m + 0.05, width)
         s.cylinder("bands", (0, 0, side * (h - 0.1)), e + 0.065, width)
     s.cylinder("main", (0, 0, h), e - 0.05, 0.05, CUT)
+    s.top((0, 0, h - 0.05), e)
     return (0, 0, 0)
 
 

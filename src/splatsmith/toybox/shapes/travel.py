@@ -147,6 +147,7 @@ ROWS = (
         "roof=brick door=wood",
         "yellow",
         front=True,
+        roles="large",
     ),
     category(
         car,
@@ -154,6 +155,7 @@ ROWS = (
         "wheels*=dark windows*=sky",
         "red",
         front=True,
+        roles="large",
     ),
     category(
         rocket,
@@ -161,6 +163,7 @@ ROWS = (
         "nose=red fins*=red window=sky",
         "white",
         front=True,
+        roles="large",
     ),
     category(
         airplane,
@@ -168,9 +171,15 @@ ROWS = (
         "stripes*=main tail=main propeller=gray",
         "blue",
         front=True,
+        roles="large",
     ),
     category(
-        boat, "length:short/long hull:low/tall sail", "sail=white flag=red", "red", front=True
+        boat,
+        "length:short/long hull:low/tall sail",
+        "sail=white flag=red",
+        "red",
+        front=True,
+        roles="large",
     ),
     category(
         lighthouse,
@@ -178,5 +187,6 @@ ROWS = (
         "stripes*=white roof=red door=wood",
         "red",
         front=True,
+        roles="large",
     ),
 )
