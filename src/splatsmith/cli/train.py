@@ -11,7 +11,7 @@ from splatsmith.errors import InputError
 def train(
     model: Annotated[Literal["prior"], tyro.conf.Positional],
     *,
-    minutes: float = 76.0,
+    minutes: float = 100.0,
     out: Path = Path("training/prior"),
     resume: bool = False,
     seed: int = 0,

@@ -23,7 +23,7 @@ class NetworkShape:
 
     categories: int
     colors: int
-    widths: tuple[int, ...] = (32, 64, 96, 160, 224)  # of the stages, each half as large
+    widths: tuple[int, ...] = (32, 64, 96, 128, 192)  # of the stages, each half as large
     blocks: tuple[int, ...] = (0, 1, 2, 2, 1)  # residual blocks of each stage
     color_rank: int = 48  # hidden width of the color head
     azimuth_rank: int = 96  # hidden width of the azimuth head

@@ -26,15 +26,16 @@ class DenoiserShape:
     resolution: int = 64
     outer_width: int = 48  # channels at 32 x 32 cells; only in the 64-pixel network
     middle_width: int = 96  # channels at 16 x 16 cells
-    inner_width: int = 192  # channels at 8 x 8 cells
+    inner_width: int = 256  # channels at 8 x 8 cells
     inner_blocks: int = 5
     attentive_blocks: tuple[int, ...] = (1, 3)  # the inner blocks that attention follows
     heads: int = 4
     signal_width: int = 256  # the vector that carries time, camera and sentence
     text_width: int = 128
-    text_layers: int = 2
+    text_layers: int = 3
     vocabulary: int = 256  # rows of the word table
     words: int = 24  # longest caption
+    guided: bool = False  # whether it can be asked for a guided prediction in one pass
 
     @staticmethod
     def from_plain(values: Mapping[str, Any]) -> "DenoiserShape":
@@ -102,7 +103,7 @@ class Attention(nn.Module):
 
 
 class Signal(nn.Module):
-    """Time, camera and sentence as one vector."""
+    """Time, camera, sentence and scale of guidance as one vector."""
 
     def __init__(self, shape: DenoiserShape) -> None:
         super().__init__()
@@ -117,6 +118,12 @@ class Signal(nn.Module):
             nn.Linear(shape.signal_width, shape.signal_width),
         )
         self.sentence = nn.Linear(shape.text_width, shape.signal_width)
+        if shape.guided:
+            self.guidance = nn.Sequential(
+                nn.Linear(GUIDANCE_FEATURES, shape.signal_width),
+                nn.SiLU(),
+                _silent(nn.Linear(shape.signal_width, shape.signal_width)),
+            )
         # A sum cannot say "the head of a duck is on the left from here"; a second layer can.
         self.mix = nn.Sequential(
             nn.Linear(shape.signal_width, 2 * shape.signal_width),
@@ -129,17 +136,30 @@ class Signal(nn.Module):
         log_snr: Float[Tensor, "views"],
         sentence: Float[Tensor, "views text_width"],
         camera: Float[Tensor, "views features"],
+        guidance: Float[Tensor, "views"] | None = None,
     ) -> Float[Tensor, "views signal"]:
-        """`log_snr` is the noise level; it means the same at every picture size."""
+        """`log_snr` is the noise level; it means the same at every picture size.
+
+        `guidance` is the standard scale, from 1 on; None is 1, the plain prediction.
+        """
         frequencies = torch.exp(torch.linspace(-3.0, 2.0, 32, device=log_snr.device))
         angle = log_snr[:, None] * frequencies
         time = self.time(torch.cat([angle.sin(), angle.cos()], dim=1).to(sentence.dtype))
         camera = camera.to(sentence.dtype)
-        signal = F.silu(time + self.camera(camera) + self.sentence(sentence))
+        total = time + self.camera(camera) + self.sentence(sentence)
+        if guidance is not None:
+            total = total + self.guidance(guidance_features(guidance).to(sentence.dtype))
+        signal = F.silu(total)
         return signal + self.mix(signal)
 
 
 CAMERA_FEATURES = 7
+GUIDANCE_FEATURES = 2
+
+
+def guidance_features(scale: Float[Tensor, "views"]) -> Float[Tensor, "views 2"]:
+    """A scale of guidance, 1 to about 10, as smooth numbers."""
+    return torch.stack([scale.log(), (scale - 1) / 8], dim=1)
 
 
 def camera_features(
@@ -214,13 +234,19 @@ class Denoiser(nn.Module):
         log_snr: Float[Tensor, "views"],
         tokens: Int[Tensor, "views words"],
         camera: Float[Tensor, "views features"],
+        guidance: Float[Tensor, "views"] | None = None,
     ) -> Float[Tensor, "views 3 height width"]:
-        """The velocity v, of the same shape as `x_t`; variance-preserving noise is assumed."""
+        """The velocity v, of the same shape as `x_t`; variance-preserving noise is assumed.
+
+        With `guidance` (1 and more) it is the guided velocity in one pass, as learned from
+        two (Meng et al. 2023, On distillation of guided diffusion models, stage one).
+        """
         text = self.text(tokens)
         if self.outer is None:
-            return self._core(x_t, self.signal(log_snr, text.sentence, camera), text)[0]
+            signal = self.signal(log_snr, text.sentence, camera, guidance)
+            return self._core(x_t, signal, text)[0]
         # Averaging 2 x 2 pixels leaves a quarter of the noise's variance: log 4 more log-SNR.
-        signal = self.signal(log_snr + math.log(4), text.sentence, camera)
+        signal = self.signal(log_snr + math.log(4), text.sentence, camera, guidance)
         alpha, sigma = _share(log_snr), _share(-log_snr)
         size = (alpha**2 + sigma**2 / 4).sqrt()
         small = F.avg_pool2d(x_t, 2)

@@ -3,6 +3,8 @@
 Pictures stream out of the toybox; nothing is stored but the network. The first part of the time
 goes to pictures of 32 x 32 pixels, then the network grows and goes on at 64 x 64. Captions,
 view words and camera are each left out at random, so that every combination works later.
+Toward the end, half of the lessons teach guidance: the network's own average answers with and
+without the caption, and the network learns what follows from both, in one pass.
 What is drawn depends on (seed, step) alone, so a resumed training sees what it would have seen.
 """
 
@@ -10,6 +12,7 @@ import math
 import time
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,14 +38,14 @@ from splatsmith.train.state import TrainingState, load_state, save_state
 from splatsmith.train.words import embedded_vocabulary, word_table
 
 SAVE_EVERY = 120.0  # seconds of training between two checkpoints
-SMALL = DenoiserShape(resolution=32)
+SMALL = DenoiserShape(resolution=32, guided=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriorTraining:
     """The numbers of one training."""
 
-    minutes: float = 76.0  # of training proper; checkpoints and sheets are not counted
+    minutes: float = 100.0  # of training proper; checkpoints and sheets are not counted
     seed: int = 0
     batch: int = 32  # pictures a step; at 16, Muon would cost as much as the network
     small_share: float = 0.5  # of the time, at 32 x 32
@@ -52,9 +55,13 @@ class PriorTraining:
     final_rate: float = 2e-5
     weight_decay: float = 0.01
     averaging: float = 0.998  # decay per step of the moving average of the weights
-    no_caption: float = 0.12  # share of the pictures shown without a caption
+    nothing: float = 0.06  # share of the pictures shown without caption and camera
+    no_caption: float = 0.08  # share of the others shown without a caption
     view_words: float = 0.5  # share of the captions that end in "front view" or the like
-    no_camera: float = 0.2  # share of the pictures shown without their camera
+    no_camera: float = 0.18  # share of the others shown without their camera
+    guided_from: float = 0.8  # share of the time after which guidance is learned
+    guided_share: float = 0.5  # of the pictures of a lesson, from then on
+    guidance: tuple[float, float] = (1.2, 10.0)  # scales that are learned
     shape: DenoiserShape = SMALL  # of the first network
     low_noise: float = 0.1  # share of the times below `middle_noise`
     middle_noise: float = 0.15  # distillation lives above this time
@@ -77,6 +84,7 @@ class Lesson:
     tokens: Int[Tensor, "views words"]
     camera: Float[Tensor, "views 7"]
     answer: Float[Tensor, "views 3 height width"]
+    guidance: Float[Tensor, "views"]  # 1 is none
 
     def to(self, device: str) -> "Lesson":
         """The same lesson on another device."""
@@ -116,6 +124,29 @@ class Student:
         return float(loss.detach())
 
     @torch.no_grad()
+    def guided(self, lesson: Lesson) -> Lesson:
+        """The lesson with the answers that guidance would give, by the averaged weights."""
+        rows = (lesson.guidance > 1).nonzero()[:, 0]
+        if len(rows) == 0:
+            return lesson
+        x_t, log_snr, tokens, camera = (
+            torch.cat([part[rows], other])
+            for part, other in (
+                (lesson.x_t, lesson.x_t[rows]),
+                (lesson.log_snr, lesson.log_snr[rows]),
+                (lesson.tokens, torch.zeros_like(lesson.tokens[rows])),
+                (lesson.camera, torch.zeros_like(lesson.camera[rows])),
+            )
+        )
+        x_t = x_t.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(lesson.x_t.device.type, torch.bfloat16):
+            told, untold = self.average(x_t, log_snr, tokens, camera).float().chunk(2)
+        scale = lesson.guidance[rows][:, None, None, None]
+        answer = lesson.answer.clone()
+        answer[rows] = untold + scale * (told - untold)
+        return replace(lesson, answer=answer)
+
+    @torch.no_grad()
     def examined(self, lessons: list[Lesson]) -> float:
         """Mean squared error of v by the averaged weights."""
         return sum(float(_error(self.average, lesson)) for lesson in lessons) / len(lessons)
@@ -123,7 +154,8 @@ class Student:
 
 def _error(net: Denoiser, lesson: Lesson) -> Float[Tensor, ""]:
     with torch.autocast(lesson.x_t.device.type, torch.bfloat16):
-        v = net(lesson.x_t, lesson.log_snr, lesson.tokens, lesson.camera)
+        scale = lesson.guidance if net.shape.guided else None
+        v = net(lesson.x_t, lesson.log_snr, lesson.tokens, lesson.camera, scale)
     return F.mse_loss(v.float(), lesson.answer)
 
 
@@ -150,7 +182,10 @@ def train_prior(
                 state.grown_at = state.step
                 held = _held_lessons(settings, 64, table, device)
             size, steps = student.net.shape.resolution, state.step - state.grown_at
-            lesson = draw_lesson(settings, size, state.step, table).to(device)
+            teaches = settings.shape.guided and progress >= settings.guided_from
+            share = settings.guided_share if teaches else 0.0
+            lesson = draw_lesson(settings, size, state.step, table, guided=share).to(device)
+            lesson = student.guided(lesson)
             rate = settings.rate_at(progress, steps)
             loss = student.learn(lesson, settings, rate, steps)
             state.step += 1
@@ -162,7 +197,9 @@ def train_prior(
             begun += time.perf_counter() - pause
             state.seconds = time.perf_counter() - begun
     save_state(out, state, student)
-    made = {"seed": settings.seed, "pictures": state.step * settings.batch}
+    made: dict[str, Any] = {"seed": settings.seed, "pictures": state.step * settings.batch}
+    if settings.shape.guided:
+        made["guidance"] = settings.guidance
     return reporter.finish(student, state, made | {"minutes": round(state.seconds / 60, 1)})
 
 
@@ -176,9 +213,18 @@ def _held_lessons(
 
 
 def draw_lesson(
-    settings: PriorTraining, size: int, step: int, table: WordTable, split: Split = "train"
+    settings: PriorTraining,
+    size: int,
+    step: int,
+    table: WordTable,
+    split: Split = "train",
+    guided: float = 0.0,
 ) -> Lesson:
-    """The lesson of a step: it depends on the arguments alone."""
+    """The lesson of a step: it depends on the arguments alone.
+
+    A share `guided` of its pictures have a scale of guidance; their answers are still the
+    plain ones.
+    """
     sampler = BatchSampler(size=size, batch=settings.batch, seed=settings.seed, split=split)
     batch = sampler.batch_at(step)
     generator = stream(settings.seed, f"lesson {size}", step)
@@ -187,11 +233,9 @@ def draw_lesson(
     def happens(share: float) -> Tensor:
         return torch.rand(views, generator=generator) < share
 
-    worded, silent, known = (
-        happens(settings.view_words),
-        happens(settings.no_caption),
-        ~happens(settings.no_camera),
-    )
+    nothing = happens(settings.nothing)
+    worded, silent = happens(settings.view_words), happens(settings.no_caption) | nothing
+    known = ~(happens(settings.no_camera) | nothing)
     suffixes = ViewWords().suffixes(batch.azimuth, batch.elevation)
     captions = [
         "" if silent[i] else batch.captions[i] + (suffixes[i] if worded[i] else "")
@@ -202,6 +246,9 @@ def draw_lesson(
     t = torch.where(low, place * middle, middle + (1 - middle) * place**settings.noise_power)
     x0 = batch.color.permute(0, 3, 1, 2) * 2 - 1
     noise = torch.randn(x0.shape, generator=generator)
+    least, most = (math.log(scale) for scale in settings.guidance)
+    scales = torch.exp(least + (most - least) * torch.rand(views, generator=generator))
+    scales = torch.where(happens(guided) & ~silent, scales, 1.0)
     schedule = schedule_for(size)
     alpha, sigma = (f(t)[:, None, None, None] for f in (schedule.alpha, schedule.sigma))
     return Lesson(
@@ -210,4 +257,5 @@ def draw_lesson(
         tokens=table.encode(captions),
         camera=camera_features(batch.azimuth, batch.elevation, known.float()),
         answer=alpha * noise - sigma * x0,
+        guidance=scales,
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from splatsmith.train.state import TrainingState
 
 VALIDATE_EVERY = 180.0  # seconds of training
-SHEET_EVERY = 900.0
+SHEET_EVERY = 1500.0
 WEIGHTS = "prior.safetensors"
 LOG = "log.jsonl"
 

@@ -33,7 +33,7 @@ def horse(s: Sketch, legs: float, neck: float, body: float) -> Vector:
     s.limb("tail", (-0.34 - r, 0, z + 0.14), (-0.54 - r, 0, z - 0.06), 0.09, 0.14)
     s.limb("tail", (-0.54 - r, 0, z - 0.06), (-0.60 - r, 0, z - 0.46), 0.14, 0.07)
     s.cylinder("saddle", (-0.08, 0, z + 0.06), r + 0.035, 0.2, turn=ALONG_X, round=0.06)
-    s.head((hx - 0.02, 0, hz + 0.18), 0.17)
+    s.head((hx - 0.02, 0, hz + 0.22), 0.19)
     return (0.16, 0, (hz + 0.35) / 2)
 
 
@@ -86,7 +86,7 @@ def pig(s: Sketch, body: float, snout: float, ears: float) -> Vector:
         turn=turned(yaw=60, roll=-30),
     )
     s.torus("tail", (-0.74, 0, z + 0.12), 0.1, 0.05, turn=turned(pitch=90, yaw=60))
-    s.head((hx - 0.04, 0, hz + 0.28), 0.22)
+    s.head((hx - 0.05, 0, hz + 0.30), 0.21)
     return (0.0, 0, z)
 
 
@@ -194,7 +194,7 @@ def penguin(s: Sketch, height: float, girth: float, wings: float) -> Vector:
     s.ball("main", (0.04, 0, hz), 0.31, soft(0.1))
     s.egg("belly", (r * 0.78, 0, z - h * 0.1), (r * 0.6, r * 0.74, h * 0.72), DYE)
     s.egg(
-        "wings", (0, r + 0.06, z + h * 0.05), (0.17, 0.075, w), MIRRORED, turn=turned(roll=24)
+        "wings", (0, r + 0.06, z + h * 0.05), (0.16, 0.075, w), MIRRORED, turn=turned(roll=24)
     )
     s.egg("feet", (0.2, r * 0.5, 0.05), (0.26, 0.16, 0.08), MIRRORED)
     s.cone("main", (-r * 0.85, 0, 0.16), 0.14, 0.03, 0.16, turn=turned(pitch=-70))
@@ -247,7 +247,6 @@ def snail(s: Sketch, length: float, shell: float, head: float) -> Vector:
     s.ball("light", (hx + 0.09, 0.21, hz + 0.44), 0.12, MIRRORED)
     s.ball("dark", (hx + 0.16, 0.23, hz + 0.45), 0.075, MIRRORED)
     s.egg("dark", (hx + q, 0, hz - 0.06), (0.06, 0.11, 0.035), DYE)
-    s.head((hx - 0.02, 0, hz + q * 0.8), q * 0.5)
     return (0.06, 0, 0.5)
 
 
@@ -264,7 +263,7 @@ def frog(s: Sketch, body: float, eyes: float, legs: float) -> Vector:
     r, e, g = mix(0.32, 0.48, body), mix(0.16, 0.21, eyes), mix(0.24, 0.32, legs)
     s.limb("main", (-0.38, 0, 0.28), (0.14, 0, 0.50), 0.27, r)
     s.egg("main", (0.22, 0, 0.62), (0.40, r + 0.08, 0.29), soft(0.06))
-    s.egg("belly", (0.40, 0, 0.32), (0.32, r * 0.85, 0.24), DYE)
+    s.egg("belly", (0.14 + r * 0.5, 0, 0.35), (r * 0.64, r * 0.8, 0.26))
     s.egg("dark", (0.56, 0, 0.60), (0.34, 0.36, 0.03), DYE)
     s.ball("main", (0.24, r * 0.72, 0.9), e, MIRRORED)
     s.ball("light", (0.31, r * 0.74, 0.93), e * 0.84, MIRRORED)
@@ -275,7 +274,7 @@ def frog(s: Sketch, body: float, eyes: float, legs: float) -> Vector:
     s.egg("feet", (0.06, r + 0.16, 0.07), (0.28, 0.15, 0.07), MIRRORED)
     s.limb("main", (0.30, r * 0.7, 0.42), (0.44, r * 0.8, 0.1), 0.11, 0.09, MIRRORED)
     s.egg("feet", (0.54, r * 0.84, 0.06), (0.17, 0.13, 0.06), MIRRORED)
-    s.head((0.16, 0, 0.88), 0.2)
+    s.head((0.10, 0, 0.90), 0.27)
     return (0.06, 0, 0.5)
 
 

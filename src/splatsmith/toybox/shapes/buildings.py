@@ -29,14 +29,13 @@ def castle(s: Sketch, width: float, towers: float, keep: float, roofs: float) ->
     for x in (-0.12, 0.12):
         s.box("main", (x, 0, 0.66), (0.05, 2, 0.11), CUT, round=0.01)
     s.box("main", (-0.15, 0, k), (0.29, 0.29, k), round=0.01)
-    s.box("main", (-0.15, 0, 2 * k), (0.19, 0.19, 0.12), CUT, round=0.01)
-    s.box("main", (-0.15, 0, 2 * k), (0.08, 1, 0.12), CUT, round=0.01)
-    s.box("main", (-0.15, 0, 2 * k), (1, 0.08, 0.12), CUT, round=0.01)
+    for x, y in ((0.19, 0.19), (0.08, 1), (1, 0.08)):
+        s.box("main", (-0.15, 0, 2 * k), (x, y, 0.12), CUT, round=0.01)
     for x in (-w, w):
         s.cylinder("main", (x, w, h), r, h, MIRRORED)
         s.cone("roofs", (x, w, 2 * h + c * 0.9), r + 0.07, 0.0, c, MIRRORED)
-        s.box("dark", (x, w, h * 1.4), (1, 0.04, 0.10), DYE_PAIR)
-        s.box("dark", (x, w, h * 1.4), (0.04, 1, 0.10), DYE_PAIR)
+        for slit in ((1, 0.04, 0.10), (0.04, 1, 0.10)):
+            s.box("dark", (x, w, h * 1.4), slit, DYE_PAIR)
     s.box("gate", (w + 0.01, 0, 0.18), (0.05, 0.19, 0.20), round=0.01)
     s.cylinder("gate", (w + 0.01, 0, 0.36), 0.19, 0.05, turn=ALONG_X)
     s.box("dark", (0.14, 0, k * 1.52), (0.03, 0.07, 0.12))
@@ -48,9 +47,9 @@ def castle(s: Sketch, width: float, towers: float, keep: float, roofs: float) ->
 def windmill(s: Sketch, height: float, girth: float, blades: float, roof: float) -> Vector:
     """A tapering tower with a gallery, four blades and a door toward +x."""
     h, r = mix(0.66, 0.86, height), mix(0.52, 0.61, girth)
-    b, c = mix(0.62, 0.71, blades), mix(0.24, 0.31, roof)
+    b, cap = mix(0.62, 0.71, blades), mix(0.24, 0.31, roof)
     s.cone("main", (0, 0, 0), r, r * 0.64, h)
-    s.egg("roof", (0, 0, h - 0.02), (r * 0.72, r * 0.70, c))
+    s.egg("roof", (0, 0, h - 0.02), (r * 0.72, r * 0.70, cap))
     s.cylinder("main", (0, 0, -h * 0.26), r + 0.05, 0.05)
     x, z = r * 0.68 + 0.14, h * 0.80
     s.rod("wood", (0, 0, z), (x, 0, z), 0.07)

@@ -88,7 +88,7 @@ ROWS = (
         sword,
         "length:short/long blade:narrow/wide guard",
         "guard=yellow grip=brown gem=red",
-        "blue",
+        "gray",
     ),
     category(
         hat,

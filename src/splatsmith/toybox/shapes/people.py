@@ -4,7 +4,6 @@ import math
 
 from splatsmith.toybox.category import category
 from splatsmith.toybox.sketch import (
-    CUT,
     DYE,
     MIRRORED,
     Sketch,
@@ -60,9 +59,8 @@ def knight(s: Sketch, height: float, girth: float, shield: float, plume: float) 
     s.box("light", (0.46, g + 0.16, hip + 0.24), (0.03, 0.05, 0.22))
     s.box("light", (0.46, g + 0.16, hip + 0.34), (0.03, w * 0.75, 0.05))
     y = -g - 0.16
-    s.box(
-        "light", (0.36, y, hip + 0.70), (0.045, 0.085, 0.42), turn=turned(pitch=8), round=0.03
-    )
+    lean = turned(pitch=8)
+    s.box("light", (0.36, y, hip + 0.70), (0.045, 0.085, 0.42), turn=lean, round=0.03)
     s.box("glow", (0.31, y, hip + 0.32), (0.06, 0.19, 0.055))
     s.rod("wood", (0.26, y, hip + 0.10), (0.31, y, hip + 0.32), 0.06)
     return (0.05, 0, (z + 0.5) / 2)
@@ -74,7 +72,7 @@ def wizard(s: Sketch, height: float, girth: float, hat: float, beard: float) -> 
     t, b = mix(0.42, 0.56, hat), mix(0.30, 0.52, beard)
     s.cone("main", (0, 0, h), g, 0.22, h, round=0.06)
     z = 2 * h + 0.16
-    s.limb("main", (0, 0.16, h * 1.6), (0.24, 0.42, h * 1.0), 0.12, 0.16, MIRRORED)
+    s.limb("main", (0, 0.16, h * 1.6), (0.24, 0.42, h), 0.12, 0.16, MIRRORED)
     top = z + 0.18 + t
     s.cylinder("main", (0, 0, z + 0.20), 0.46, 0.05, round=0.04)
     s.cone("main", (0, 0, z + 0.18 + t * 0.5), 0.32, 0.09, t * 0.5, round=0.01)
@@ -89,7 +87,7 @@ def wizard(s: Sketch, height: float, girth: float, hat: float, beard: float) -> 
     s.ball("tan", (0, 0, z), 0.29)
     s.ball("tan", (0.32, 0.47, h * 0.95), 0.11, MIRRORED)
     s.limb("beard", (0.17, 0, z - 0.14), (0.38, 0, z - 0.14 - b), 0.24, 0.07)
-    s.ball("tan", (0.34, 0, z + 0.0), 0.08)
+    s.ball("tan", (0.34, 0, z), 0.08)
     s.ball("dark", (0.25, 0.13, z + 0.06), 0.055, MIRRORED)
     s.rod("staff", (0.36, -0.52, 0.06), (0.36, -0.52, z + 0.16), 0.06)
     s.ball("orb", (0.36, -0.52, z + 0.28), 0.15)
@@ -99,25 +97,20 @@ def wizard(s: Sketch, height: float, girth: float, hat: float, beard: float) -> 
 def ghost(s: Sketch, height: float, girth: float, hem: float) -> Vector:
     """A sheet with wide eyes and a wavy hem, arms raised."""
     h, r, e = mix(0.50, 0.68, height), mix(0.42, 0.50, girth), mix(0.15, 0.20, hem)
-    s.limb("main", (0, 0, -0.30), (0, 0, h), r * 1.15, r)
-    s.box("main", (0, 0, -0.90), (2, 2, 0.5), CUT)
+    s.rod("main", (0, 0, 0), (0, 0, h), r)
+    s.cone("main", (0, 0, -0.10), r * 1.3, r, 0.36, soft(0.1), round=0.05)
     for i in range(7):
         a = i * math.tau / 7
         x, y = r * math.cos(a), r * math.sin(a)
-        end = (x * 1.08, y * 1.08, -0.42 - e * 0.5)
+        end = (x * 1.05, y * 1.05, -0.42 - e * 0.5)
         s.limb("main", (x, y, -0.42), end, e, e * 0.85, soft(0.03))
     arm = soft(0.06, mirror=True)
     s.limb("main", (0.05, r * 0.8, h * 0.35), (0.30, r + 0.22, h * 0.62), 0.18, 0.12, arm)
     z = h + r * 0.12
     s.egg("eyes", (r * 0.87, r * 0.38, z), (0.08, 0.105, 0.15), MIRRORED)
     s.egg("mouth", (r * 0.97, 0, z - 0.27), (0.07, 0.09, 0.12))
-    s.egg(
-        "cheeks",
-        (r * 0.84, r * 0.56, z - 0.22),
-        (0.06, 0.09, 0.07),
-        MIRRORED,
-        turn=turned(yaw=32),
-    )
+    cheek = (r * 0.84, r * 0.56, z - 0.22)
+    s.egg("cheeks", cheek, (0.06, 0.09, 0.07), MIRRORED, turn=turned(yaw=32))
     s.head((0, 0, h + r * 0.72), r * 0.72)
     return (0, 0, (h + r - 0.62) / 2)
 

@@ -134,8 +134,8 @@ def submarine(s: Sketch, length: float, girth: float, tower: float, fins: float)
     s.cylinder("windows", (nose - 0.06, 0, 0.04), 0.17, 0.09, turn=ALONG_X)
     for roll in (0, 90, 180, 270):
         a, d = math.radians(roll), r * 0.3 + f * 0.8
-        at3 = (-x - 0.03, -d * math.sin(a), d * math.cos(a))
-        s.slab("main", at3, (0.20, 0.11), f, 0.055, turn=turned(roll=roll))
+        fin = (-x - 0.03, -d * math.sin(a), d * math.cos(a))
+        s.slab("main", fin, (0.20, 0.11), f, 0.055, turn=turned(roll=roll))
     back = -x - r * 0.40 - 0.16
     s.rod("iron", (-x, 0, 0), (back, 0, 0), 0.07)
     s.ball("propeller", (back, 0, 0), 0.10)
