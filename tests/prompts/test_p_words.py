@@ -38,6 +38,10 @@ SAME_SCENE = {
     "a red chair, front view": "a red chair",
     "a red mushroom with white dots": "a red mushroom with white dots",
     "a red mushroom with a white dot": "a red mushroom with a white dots",
+    "a dog on top of a table": "a dog on a table",
+    "a duck next to the barrel": "a duck beside the barrel",
+    "a car in front of a house, side view": "a car in front of a house",
+    "a stripy teal mug": "a striped turquoise mug",
     "a white house with a blue roof and a red door": (
         "a white house with a blue roof and a red door"
     ),
@@ -55,14 +59,14 @@ REFUSED = {
     "a red mushroom 🍄": 'does not know "🍄"',
     "🍄": 'does not know "🍄"',
     "a red violin": 'does not know "violin"',
-    "a teal chair": 'does not know "teal"',
-    "una seta roja": 'does not know "una", "seta" or "roja"',
-    "ein roter Pilz": 'does not know "ein", "roter" or "pilz"',
-    "a brown horse": 'does not know "horse"',
-    "brown bears": 'does not know "bears"',
-    "a red truck": 'does not know "truck"',
+    "a maroon chair": 'does not know "maroon"',
+    "una silla roja": 'does not know "una", "silla" or "roja"',
+    "ein gelber Stuhl": 'does not know "ein", "gelber" or "stuhl"',
+    "a brown zebra": 'does not know "zebra"',
+    "brown foxes": 'does not know "foxes"',
+    "a red tractor": 'does not know "tractor"',
     "a blue planet": 'does not know "planet"',
-    "a green snail": 'does not know "snail"',
+    "a green lizard": 'does not know "lizard"',
     "a red cube": 'does not know "cube"',
     "a red rose": 'does not know "rose"',
     "a brown mouse": 'does not know "mouse"',
@@ -87,7 +91,7 @@ def test_what_cannot_be_made_is_refused(text, says):
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["a red violin", "red", "a teal chair"])
+@pytest.mark.parametrize("text", ["a red violin", "red", "a maroon chair"])
 def test_a_refusal_names_what_is_known(text):
     with pytest.raises(InputError) as caught:
         parse_prompt(text, VOCABULARY)
@@ -127,7 +131,7 @@ def test_one_slip_of_the_finger_is_mended_or_refused_and_never_silent(pair, data
 
 ANY_WORD = st.one_of(
     st.sampled_from(sorted(VOCABULARY.words | set(SYNONYMS))),
-    st.sampled_from(["horse", "teal", "2", "mushrom", "🍄", "roja", "ice cream", "light"]),
+    st.sampled_from(["zebra", "maroon", "2", "mushrom", "🍄", "roja", "ice cream", "light"]),
     st.text(max_size=12),
 )
 

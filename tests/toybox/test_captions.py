@@ -4,10 +4,12 @@ import re
 
 import torch
 
-from splatsmith.toybox import CATEGORIES, COLORS, caption_of, draw_object, parse
+from splatsmith.toybox import CATEGORIES, COLORS, caption_of, draw_object, parse, parse_pair
 from splatsmith.toybox.captions import words_in
+from splatsmith.toybox.objects import DRAWS
+from splatsmith.toybox.relations import pair_from
 from splatsmith.toybox.split import in_band
-from splatsmith.toybox.words import SYNONYMS, part_words, toybox_vocabulary
+from splatsmith.toybox.words import PHRASES, SYNONYMS, part_words, toybox_vocabulary
 
 
 def test_every_caption_reads_back(gen: torch.Generator) -> None:
@@ -18,10 +20,28 @@ def test_every_caption_reads_back(gen: torch.Generator) -> None:
         said = parse(text)
         assert (said.category, said.color) == (toy.category, toy.color), text
         assert said.colors in ({}, dict(toy.colors)), text
+        assert said.finish in ("", toy.finish), text
+        assert said.tiny <= toy.tiny, text
         assert set(re.findall("[a-z]+", text)) <= known, text
         assert not re.search(r"\ba [aeiou]|\ban [^aeiou]", text), text
         told += bool(said.colors) == bool(toy.colors)
     assert told > 2700  # Chosen colors are nearly always named.
+
+
+def test_captions_of_two_read_back(gen: torch.Generator) -> None:
+    known = set(toybox_vocabulary())
+    for _ in range(300):
+        draws = torch.rand(2, DRAWS, generator=gen).tolist()
+        pair = pair_from(draws[0], draws[1], "train")
+        text = caption_of(pair, torch.rand(5, generator=gen).tolist())
+        said = parse_pair(text)
+        assert said is not None, text
+        first, relation, second = said
+        assert relation == pair.relation, text
+        for told, toy in ((first, pair.first), (second, pair.second)):
+            assert (told.category, told.color) == (toy.category, toy.color), text
+        assert set(re.findall("[a-z]+", text)) <= known, text
+    assert parse_pair("a red mushroom") is None
 
 
 def test_about_half_of_the_objects_are_natural(gen: torch.Generator) -> None:
@@ -68,8 +88,11 @@ def test_words_lead_somewhere() -> None:
     assert len(known) == len(toybox_vocabulary())
     assert set(SYNONYMS.values()) <= known
     assert not set(SYNONYMS) & known
+    assert set(PHRASES.values()) <= known
     names = set(CATEGORIES) | set(COLORS)
-    assert all(not names & set(words) for words in part_words().values())
+    # A snowman's hat and a cactus' flower are things of their own, too.
+    for category, words in part_words().items():
+        assert names & set(words) <= {"hat", "flower"}, category
 
 
 def test_the_band_keeps_extreme_adjectives_to_training() -> None:

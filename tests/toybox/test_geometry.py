@@ -15,9 +15,9 @@ from splatsmith.toybox.words import COLORS, INKS
 
 def solid(draw: str, *given: object) -> ToyObject:
     """One primitive, drawn alone and scaled to 0.92."""
-    sketch = Sketch({**INKS, "main": COLORS["red"]}, {"main": 0})
+    sketch = Sketch({**INKS, "main": COLORS["red"]})
     getattr(sketch, draw)("main", (0.0, 0.0, 0.0), *given)
-    return ToyObject("mug", "red", {}, (), sketch.finish((0.0, 0.0, 0.0)), ("main",))
+    return ToyObject("mug", "red", {}, (), sketch.finish((0.0, 0.0, 0.0))[0], ("main",))
 
 
 def test_points_on_a_sphere_are_uniform(gen: torch.Generator) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from splatsmith.errors import InputError
-from splatsmith.toybox import BatchSampler
+from splatsmith.toybox import BatchSampler, ToyPair
 from splatsmith.toybox.sampler import Batch, elevations
 from splatsmith.toybox.split import split_of
 
@@ -48,7 +48,9 @@ def test_a_batch_is_what_it_says() -> None:
     assert batch.color.max() <= 1
     assert (batch.color[(batch.alpha == 0)[..., 0]] == 1).all()
     assert (batch.alpha.mean(dim=(1, 2, 3)) > 0.03).all()
-    assert all(split_of(toy.color, toy.category) == "held" for toy in batch.toys)
+    for toy in batch.toys:
+        for thing in (toy.first, toy.second) if isinstance(toy, ToyPair) else (toy,):
+            assert split_of(thing.color, thing.category) == "held"
     edge = torch.cat([batch.alpha[:, 0], batch.alpha[:, -1], batch.alpha[:, :, 0]], dim=1)
     assert edge.max() == 0  # Nothing is cut off, even at the nearest radius.
 

@@ -2,14 +2,18 @@
 
 import torch
 
-from splatsmith.toybox import CATEGORIES, COLORS, draw_object
+from splatsmith.toybox import CATEGORIES, COLORS, draw_object, parse_pair
+from splatsmith.toybox.relations import RELATIONS, meetings
 from splatsmith.toybox.split import (
     BAND,
+    BASE_COLORS,
+    P_PAIR,
     allowed,
     dev_prompts,
     held_prompts,
     in_band,
     janus_prompts,
+    may_meet,
     pairs,
     seen_prompts,
     split_of,
@@ -41,7 +45,9 @@ def test_every_word_is_trained_and_every_pair_in_one_split() -> None:
         assert set(words) in (set(COLORS), set(CATEGORIES))
     for name in CATEGORIES:
         found = [split_of(color, name) for color in COLORS]
-        assert (found.count("held"), found.count("dev"), found.count("train")) == (2, 1, 7)
+        base = found[:BASE_COLORS]
+        assert (base.count("held"), base.count("dev"), base.count("train")) == (2, 1, 7)
+        assert found.count("train") >= 8
 
 
 def test_no_training_object_lies_in_a_held_pair_or_band(gen: torch.Generator) -> None:
@@ -63,3 +69,18 @@ def test_the_band_is_left_out_and_the_rest_is_reached() -> None:
     assert all(BAND[0] <= value < BAND[1] for value in held)
     assert min(train) == 0
     assert max(train) > 0.99
+
+
+def test_things_that_meet_in_the_protocols_prompts_never_meet_in_training() -> None:
+    for text in P_PAIR:
+        said = parse_pair(text)
+        assert said is not None
+        first, relation, second = said
+        assert first.category is not None
+        assert second.category is not None
+        assert not may_meet(first.category, second.category, "train")
+        assert (first.category, second.category) in meetings(relation, "held")
+    for relation in RELATIONS:
+        train, held = set(meetings(relation, "train")), set(meetings(relation, "held"))
+        assert not train & held
+        assert len(train) > len(held) > 0

@@ -103,7 +103,7 @@ def parse(text: str) -> Described:
     category = next((token for token in tokens if token in CATEGORIES), None)
     slots = {slot.word for slot in CATEGORIES[category].slots} if category else set()
     color, colors = None, {}
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+    for token, following in zip(tokens, [*tokens[1:], ""], strict=False):
         if token not in COLORS:
             continue
         if following in slots:
