@@ -5,7 +5,7 @@ import torch
 
 from splatsmith.cli.main import main
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape
-from splatsmith.priors.embedded import save_embedded
+from splatsmith.priors.embedded import EmbeddedPrior, save_embedded
 from splatsmith.priors.text import WordTable
 from splatsmith.prompts import Vocabulary
 
@@ -36,7 +36,8 @@ def prior_file(tmp_path_factory):
         synonyms={"sphere": "ball"},
     )
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_embedded(path, net, vocabulary, WordTable(WORDS, 8), {"by": "a test"})
+    prior = EmbeddedPrior(net, vocabulary, WordTable(WORDS, 8), "a test")
+    save_embedded(path, prior, {"by": "a test"})
     return path
 
 

@@ -16,8 +16,8 @@ from splatsmith.priors.embedded import (
     load_embedded,
     save_embedded,
     schedule_for,
-    shipped_weights,
 )
+from splatsmith.priors.shipped import shipped_weights
 from splatsmith.prompts import Prompt
 from splatsmith.train.words import embedded_vocabulary, word_table
 
@@ -40,7 +40,8 @@ def net(gen: torch.Generator) -> Denoiser:
 @pytest.fixture
 def file(net: Denoiser, tmp_path: Path) -> Path:
     path = tmp_path / "tiny.safetensors"
-    save_embedded(path, net, embedded_vocabulary(), word_table(), {"minutes": 0})
+    prior = EmbeddedPrior(net, embedded_vocabulary(), word_table(), "tiny")
+    save_embedded(path, prior, {"minutes": 0})
     return path
 
 
@@ -141,7 +142,7 @@ def test_damaged_files_are_refused(file: Path, tmp_path: Path) -> None:
         file.write_bytes(damaged)
         with pytest.raises(InvalidFile):
             load_embedded(file)
-    with pytest.raises(InputError, match="leave out --prior"):
+    with pytest.raises(InputError, match="those that ship are called embedded"):
         load_embedded(tmp_path / "none.safetensors")
 
 
@@ -149,7 +150,7 @@ def test_weights_that_are_not_finite_are_refused(net: Denoiser, tmp_path: Path) 
     with torch.no_grad():
         next(net.parameters()).view(-1)[3] = torch.nan
     path = tmp_path / "nan.safetensors"
-    save_embedded(path, net, embedded_vocabulary(), word_table(), {})
+    save_embedded(path, EmbeddedPrior(net, embedded_vocabulary(), word_table(), "bad"), {})
     with pytest.raises(InvalidFile, match="finite"):
         load_embedded(path)
 
@@ -171,6 +172,6 @@ def test_shipped_weights_that_were_changed_are_refused(
     data[-1] ^= 1
     copy.write_bytes(data)
     (tmp_path / "SHA256SUMS").write_text((original.parent / "SHA256SUMS").read_text())
-    monkeypatch.setattr("splatsmith.priors.embedded.shipped_weights", lambda: copy)
+    monkeypatch.setattr("splatsmith.priors.embedded.shipped_weights", lambda name: copy)
     with pytest.raises(InvalidFile, match="SHA-256"):
         load_embedded()

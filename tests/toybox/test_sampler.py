@@ -5,7 +5,7 @@ import torch
 
 from splatsmith.errors import InputError
 from splatsmith.toybox import BatchSampler, ToyPair
-from splatsmith.toybox.sampler import Batch, elevations
+from splatsmith.toybox.sampler import Batch, azimuths, elevations
 from splatsmith.toybox.split import split_of
 
 
@@ -75,3 +75,13 @@ def test_mistakes_are_named() -> None:
         BatchSampler(size=0, batch=1, seed=0)
     with pytest.raises(InputError, match="train, dev or held"):
         BatchSampler(size=8, batch=1, seed=0, split="test")  # type: ignore[arg-type]
+
+
+def test_photos_are_mostly_taken_from_the_front(gen: torch.Generator) -> None:
+    drawn = azimuths(torch.rand(20000, generator=gen), 0.7)
+    assert (drawn.abs() <= 45).float().mean() == pytest.approx(0.7, abs=0.01)
+    rest = drawn[drawn.abs() > 45].abs()
+    assert (rest < 112.5).float().mean() == pytest.approx(0.5, abs=0.02)
+    even = azimuths(torch.rand(20000, generator=gen))
+    assert (even.abs() <= 45).float().mean() == pytest.approx(0.25, abs=0.01)
+    assert even.abs().max() <= 180

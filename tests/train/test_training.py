@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from splatsmith.cameras import orbit
 from splatsmith.errors import InputError, InvalidFile
-from splatsmith.priors.denoiser import DenoiserShape
+from splatsmith.priors.denoiser import Denoiser, DenoiserShape
 from splatsmith.priors.embedded import load_embedded, schedule_for
-from splatsmith.train.prior import PriorTraining, draw_lesson, train_prior
+from splatsmith.prompts import Prompt
+from splatsmith.train.prior import PHOTO, PriorTraining, Student, draw_lesson, train_prior
 from splatsmith.train.state import CHECKPOINT, load_state
 from splatsmith.train.words import embedded_vocabulary, word_table
 
@@ -41,6 +43,59 @@ def test_training_grows_saves_resumes_and_ends_in_a_usable_prior(tmp_path: Path)
     prior = load_embedded(weights)
     assert prior.resolution == 64
     assert prior.vocabulary == embedded_vocabulary()
+
+
+@pytest.mark.usefixtures("quiet")
+def test_guidance_is_taught_and_then_said_in_one_pass(tmp_path: Path) -> None:
+    shape = replace(TINY, guided=True)
+    settings = replace(BRIEF, shape=shape, small_share=0.0, guided_from=0.0)
+    prior = load_embedded(train_prior(settings, tmp_path))
+    assert prior.nature.guidance == settings.guidance
+    condition = prior.condition(Prompt(text="a red dog"), orbit([0.0], 0.0, width=8, height=8))
+    assert prior.guides(condition, 3.0)
+    assert not prior.guides(condition, 30.0)
+    unwanted = prior.condition(
+        Prompt(text="a red dog", negative="a barrel"), orbit([0.0], 0.0, width=8, height=8)
+    )
+    assert not prior.guides(unwanted, 3.0)
+
+
+def test_the_answers_of_guided_lessons_are_those_of_two_passes() -> None:
+    table = word_table()
+    shape = replace(TINY, guided=True, vocabulary=len(table.words) + 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        student = Student(Denoiser(shape), "cpu")
+        for parameter in student.average.parameters():
+            parameter.normal_(std=0.1)
+    lesson = draw_lesson(BRIEF, 32, 0, table, guided=0.7)
+    taught = student.guided(lesson)
+    rows = lesson.guidance > 1
+    assert rows.any()
+    torch.testing.assert_close(taught.answer[~rows], lesson.answer[~rows], rtol=0, atol=0)
+    none = torch.zeros_like(lesson.tokens), torch.zeros_like(lesson.camera)
+    with torch.autocast("cpu", torch.bfloat16):
+        told = student.average(lesson.x_t, lesson.log_snr, lesson.tokens, lesson.camera)
+        untold = student.average(lesson.x_t, lesson.log_snr, *none)
+    told, untold = told.float(), untold.float()
+    expected = untold + lesson.guidance[:, None, None, None] * (told - untold)
+    torch.testing.assert_close(taught.answer[rows], expected[rows], rtol=0.1, atol=0.1)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_photo_prior_begins_from_another_and_never_sees_a_camera(tmp_path: Path) -> None:
+    first = train_prior(replace(BRIEF, small_share=0.0), tmp_path / "first")
+    brief = replace(PHOTO, minutes=0.02, batch=4, shape=TINY, warm_up=5)
+    prior = load_embedded(train_prior(brief, tmp_path / "photo", start=first))
+    assert not prior.nature.sees_cameras
+    condition = prior.condition(
+        Prompt(text="a red dog"), orbit([0.0, 90.0], 0.0, width=8, height=8)
+    )
+    assert not condition.camera.any()
+    lesson = draw_lesson(replace(PHOTO, batch=64), 32, 0, word_table())
+    assert not lesson.camera.any()
+    with pytest.raises(InputError, match="knows other words or pictures"):
+        train_prior(replace(brief, shape=replace(TINY, channels=4)), tmp_path, start=first)
 
 
 def test_nothing_to_resume_and_damaged_checkpoints_are_said(tmp_path: Path) -> None:
@@ -77,9 +132,12 @@ def test_captions_view_words_and_cameras_are_left_out_as_often_as_asked() -> Non
     silent = (lesson.tokens == 0).all(dim=1).float().mean().item()
     view = (lesson.tokens == table.rows["view"]).any(dim=1).float().mean().item()
     blind = (lesson.camera[:, -1] == 0).float().mean().item()
-    assert abs(silent - settings.no_caption) < 0.05
-    assert abs(view - settings.view_words * (1 - settings.no_caption)) < 0.07
-    assert abs(blind - settings.no_camera) < 0.07
+    told = 1 - settings.nothing
+    assert abs(silent - (1 - told * (1 - settings.no_caption))) < 0.05
+    assert abs(view - settings.view_words * told * (1 - settings.no_caption)) < 0.07
+    assert abs(blind - (1 - told * (1 - settings.no_camera))) < 0.07
+    neither = (lesson.tokens == 0).all(dim=1) & (lesson.camera[:, -1] == 0)
+    assert abs(neither.float().mean().item() - settings.nothing) < 0.05
     t_low = schedule_for(32).log_snr(torch.tensor(settings.middle_noise))
     low = (lesson.log_snr > t_low).float().mean().item()
     assert abs(low - settings.low_noise) < 0.05

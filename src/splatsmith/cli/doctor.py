@@ -100,7 +100,8 @@ def _extras() -> list[str]:
 def _weights() -> list[str]:
     from splatsmith.errors import InputError
     from splatsmith.files import sha256_of
-    from splatsmith.priors.embedded import load_embedded, shipped_weights
+    from splatsmith.priors.embedded import load_embedded
+    from splatsmith.priors.shipped import shipped_weights
 
     path = shipped_weights()
     if not path.is_file():

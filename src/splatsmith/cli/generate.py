@@ -21,7 +21,7 @@ def generate(
     ] = [],  # noqa: B006 (tyro reads the default, nobody writes to it)
     resume: MaybePath = None,
     overwrite: bool = False,
-    prior: MaybePath = None,
+    prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
     nearest: bool = False,
     threads: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
 ) -> None:
@@ -35,7 +35,7 @@ def generate(
         overrides: change one value of the recipe, such as shape.steps=100.
         resume: folder of a run to go on with; nothing else is needed then.
         overwrite: replace the run that is in the folder.
-        prior: weights of another embedded prior.
+        prior: another embedded prior, by its name or its file.
         nearest: take the closest known word for one that the prior does not know.
         threads: how many threads to use; by default as torch decides.
     """

@@ -1,5 +1,6 @@
 """`splatsmith train`: makes the weights that ship with the package, from nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,12 +8,16 @@ import tyro
 
 from splatsmith.errors import InputError
 
+Model = Literal["prior", "photo", "latent", "evaluator"]
+AUTOENCODER_SHARE = 0.25  # of a latent training's minutes
+
 
 def train(
-    model: Annotated[Literal["prior"], tyro.conf.Positional],
+    model: Annotated[Model, tyro.conf.Positional],
     *,
-    minutes: float = 100.0,
-    out: Path = Path("training/prior"),
+    minutes: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None,
+    out: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
+    start: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
     resume: bool = False,
     seed: int = 0,
     device: str = "cpu",
@@ -20,21 +25,64 @@ def train(
     """Train an embedded model; it saves as it goes and can be stopped at any time.
 
     Args:
-        model: which one.
-        minutes: of training proper.
-        out: folder for checkpoints, samples and the weights.
+        model: which one: prior (pixels), photo (pixels, never told of viewpoints), latent (with
+            its autoencoder, which comes first), or evaluator (which weighs results).
+        minutes: of training proper; by default as the shipped one was made.
+        out: folder for checkpoints, samples and the weights; by default training/<model>.
+        start: first weights of a prior or photo training: another prior of the same kind.
         resume: go on with the training in that folder.
         seed: of the data and of the first weights.
         device: cpu or cuda.
     """
-    if not 0 < minutes < 1e6:
+    if minutes is not None and not 0 < minutes < 1e6:
         raise InputError(f"--minutes must be positive, got {minutes}.")
+    if start is not None and model in ("latent", "evaluator"):
+        raise InputError(f"--start is for prior and photo, not for {model}.")
     if device != "cpu":
         _check_device(device)
-    from splatsmith.train.prior import PriorTraining, train_prior
+    folder = out or Path("training") / model
+    if model == "evaluator":
+        print(_evaluator(folder, minutes, seed, resume=resume, device=device))
+    else:
+        print(_prior(model, folder, minutes, seed, start, resume=resume, device=device))
 
-    settings = PriorTraining(minutes=minutes, seed=seed)
-    print(train_prior(settings, out, resume=resume, device=device))
+
+def _prior(
+    model: Model,
+    out: Path,
+    minutes: float | None,
+    seed: int,
+    start: Path | None,
+    *,
+    resume: bool,
+    device: str,
+) -> Path:
+    from splatsmith.train.autoencoder import AutoencoderTraining, train_autoencoder
+    from splatsmith.train.prior import LATENT_TRAINING, PHOTO, PriorTraining, train_prior
+    from splatsmith.train.state import CHECKPOINT
+
+    settings = {"prior": PriorTraining(), "photo": PHOTO, "latent": LATENT_TRAINING}[model]
+    settings = replace(settings, seed=seed, minutes=minutes or settings.minutes)
+    autoencoder = None
+    if model == "latent":
+        first = settings.minutes * AUTOENCODER_SHARE
+        making = AutoencoderTraining(minutes=first, seed=seed)
+        autoencoder = train_autoencoder(making, out, resume=resume, device=device)
+        settings = replace(settings, minutes=settings.minutes - first)
+        resume = resume and (out / CHECKPOINT).is_file()
+    return train_prior(
+        settings, out, resume=resume, device=device, start=start, autoencoder=autoencoder
+    )
+
+
+def _evaluator(
+    out: Path, minutes: float | None, seed: int, *, resume: bool, device: str
+) -> Path:
+    from splatsmith.train.evaluator import EvaluatorTraining, train_evaluator
+
+    settings = EvaluatorTraining()
+    settings = replace(settings, seed=seed, minutes=minutes or settings.minutes)
+    return train_evaluator(settings, out, resume=resume, device=device)
 
 
 def _check_device(device: str) -> None:

@@ -1,20 +1,19 @@
 """`splatsmith words`: what a prior knows."""
 
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-KINDS = ("object", "color", "part", "adjective")
+KINDS = ("object", "color", "part", "adjective", "relation")
 
-MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
+MaybePrior = Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")]
 
 
-def words(prior: MaybePath = None) -> None:
+def words(prior: MaybePrior = None) -> None:
     """List the words that a prompt may use.
 
     Args:
-        prior: weights of another embedded prior.
+        prior: another embedded prior, by its name or its file.
     """
     from splatsmith.priors.embedded import load_embedded
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from splatsmith.errors import InputError
 from splatsmith.priors.prediction import Prediction
-from splatsmith.priors.protocol import Prior
+from splatsmith.priors.protocol import OnePassPrior, Prior
 
 
 def guided(
@@ -23,11 +23,14 @@ def guided(
     condition: Any,
     scale: float,
     rescale: float = 0.0,
+    *,
+    one_pass: bool = False,
 ) -> Prediction:
     """The prior's prediction, guided; one call of the prior, with both conditions in one batch.
 
     At scales 1 and 0 only the side that counts is computed. `rescale` (MVDream's phi, 0 to 1)
-    draws the spread of the guided picture back toward that of the conditional one.
+    draws the spread of the guided picture back toward that of the conditional one. With
+    `one_pass`, a prior that has learned this guidance is asked for it directly: half the work.
     """
     if not 0 <= rescale <= 1:
         raise InputError(f"rescale must lie in 0 to 1, got {rescale}.")
@@ -35,6 +38,9 @@ def guided(
         return prior.predict(x_t, t, condition)
     if scale == 0 and rescale == 0:
         return prior.predict(x_t, t, condition.negative())
+    if one_pass and rescale == 0 and isinstance(prior, OnePassPrior):
+        if prior.guides(condition, scale):
+            return prior.predict_guided(x_t, t, condition, scale)
     views = len(x_t)
     both = condition.joined(condition.negative())
     answer = prior.predict(torch.cat([x_t, x_t]), torch.cat([t, t]), both)

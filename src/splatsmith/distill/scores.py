@@ -40,6 +40,7 @@ class SDS:
     kind: Literal["sds"] = "sds"
     guidance: float = 7.0  # standard classifier-free scale: 1 the prior's own answer, 0 to 1000
     rescale: float = 0.0  # MVDream's phi, 0 to 1: less over-saturation
+    one_pass: bool = False  # where the prior has learned guidance, ask it once instead of twice
     weight: WeightName = "sigma2"  # w(t), see weights.py
     clamp: bool = False  # keep x_hat in the range of pictures; ours, for pixel priors only
     times: Times = field(default_factory=UniformTimes)
@@ -80,7 +81,15 @@ def sds(
         for share in (prior.schedule.alpha, prior.schedule.sigma)
     )
     x_t = alpha * x + sigma * noise
-    answer = guided(prior, x_t, t, condition, settings.guidance, settings.rescale)
+    answer = guided(
+        prior,
+        x_t,
+        t,
+        condition,
+        settings.guidance,
+        settings.rescale,
+        one_pass=settings.one_pass,
+    )
     surprise = answer.eps - noise
     target = x - (sigma / alpha) * surprise
     if settings.clamp:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,19 @@ from splatsmith.files import sha256_of
 from splatsmith.optimize.stage import Setting
 from splatsmith.priors.protocol import Prior
 from splatsmith.prompts import Prompt, parse_prompt
+from splatsmith.prompts.vocabulary import Vocabulary
 from splatsmith.recipes.load import recipe_toml
 from splatsmith.recipes.schema import Recipe, Stage
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """A prior, and how to find it again."""
+
+    prior: Prior
+    name: str
+    source: str | None = None  # a name that ships or a path; None: not a file
+    sha256: str | None = None  # of the file
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -22,10 +34,8 @@ class Plan:
     prompt: Prompt
     seed: int
     recipe: Recipe
-    prior: Prior
-    prior_name: str
-    prior_path: Path | None = None  # None: the prior that ships, or one that is not a file
-    prior_sha256: str | None = None  # None: not a file
+    prior: Named
+    others: Mapping[str, Named] = field(default_factory=dict)  # that stages ask for by name
 
     @property
     def recipe_sha256(self) -> str:
@@ -35,9 +45,18 @@ class Plan:
     @property
     def run(self) -> str:
         """Tells runs apart: equal for two runs that must give the same bytes."""
-        prior = (self.prior_name, self.prior_sha256)
-        decisive = (self.prompt.text, self.seed, self.recipe_sha256, *prior)
+        priors = [part for one in self.priors for part in (one.name, one.sha256)]
+        decisive = (self.prompt.text, self.seed, self.recipe_sha256, *priors)
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+
+    @property
+    def priors(self) -> tuple[Named, ...]:
+        """The run's own prior, then those that stages name."""
+        return (self.prior, *(self.others[name] for name in sorted(self.others)))
+
+    def prior_of(self, stage: Stage) -> Prior:
+        """The prior that a stage asks."""
+        return (self.others[stage.prior] if stage.prior else self.prior).prior
 
     def about(self) -> dict[str, Any]:
         """The part of report.json from which a run can be taken up again."""
@@ -46,9 +65,9 @@ class Plan:
             "seed": self.seed,
             "recipe": {"title": self.recipe.title, "sha256": self.recipe_sha256},
             "prior": {
-                "name": self.prior_name,
-                "path": None if self.prior_path is None else str(self.prior_path),
-                "sha256": self.prior_sha256,
+                "name": self.prior.name,
+                "path": self.prior.source,
+                "sha256": self.prior.sha256,
             },
         }
 
@@ -64,7 +83,7 @@ class Plan:
                     first=first,
                     seed=self.seed,
                     prompt=self.prompt,
-                    prior=self.prior,
+                    prior=self.prior_of(stage),
                     snapshots=snapshots,
                 )
             )
@@ -78,9 +97,12 @@ def make_plan(
     """Open the prior and check prompt and seed; InputError if any of them will not do."""
     if not 0 <= seed < 2**63:
         raise InputError(f"The seed must lie in 0 to 2**63 - 1, got {seed}.")
-    plan = _with_prior(words, seed, recipe, prior, nearest=nearest)
+    own, vocabulary = _opened(prior)
+    others = {stage.prior: _opened(stage.prior)[0] for stage in recipe.stage if stage.prior}
+    prompt = parse_prompt(words, vocabulary, nearest=nearest)
+    plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     for stage in recipe.stage:
-        _check_fit(stage, plan.prior)
+        _check_fit(stage, plan.prior_of(stage))
     return plan
 
 
@@ -90,26 +112,19 @@ def evenly(steps: int, count: int) -> frozenset[int]:
     return frozenset(round(last * i / max(1, count - 1)) for i in range(count))
 
 
-def _with_prior(
-    words: str, seed: int, recipe: Recipe, prior: Prior | Path | str | None, *, nearest: bool
-) -> Plan:
+def _opened(prior: Prior | Path | str | None) -> tuple[Named, Vocabulary | None]:
+    """A prior with its name, and its vocabulary if it has one."""
     if prior is not None and not isinstance(prior, (str, Path)):
-        prompt = Prompt(text=words)
-        name = str(getattr(prior, "name", type(prior).__name__))
-        return Plan(prompt=prompt, seed=seed, recipe=recipe, prior=prior, prior_name=name)
-    from splatsmith.priors.embedded import load_embedded, shipped_weights
+        return Named(prior, str(getattr(prior, "name", type(prior).__name__))), None
+    from splatsmith.priors.embedded import load_embedded
+    from splatsmith.priors.shipped import SHIPPED, shipped_weights
 
-    path = None if prior is None else Path(prior).resolve()
-    embedded = load_embedded(path)
-    return Plan(
-        prompt=parse_prompt(words, embedded.vocabulary, nearest=nearest),
-        seed=seed,
-        recipe=recipe,
-        prior=embedded,
-        prior_name=embedded.name,
-        prior_path=path,
-        prior_sha256=sha256_of(path or shipped_weights()),
-    )
+    source = "embedded" if prior is None else str(prior)
+    if source not in SHIPPED:
+        source = str(Path(source).resolve())
+    embedded = load_embedded(source)
+    digest = sha256_of(shipped_weights(source) if source in SHIPPED else Path(source))
+    return Named(embedded, embedded.name, source, digest), embedded.vocabulary
 
 
 def _check_fit(stage: Stage, prior: Prior) -> None:

@@ -54,7 +54,7 @@ def generate(
         recipe: name of a recipe, a TOML file, or a Recipe.
         out: folder for everything a run leaves; without it nothing is written.
         callback: called after every step with a `StepInfo`.
-        prior: weights of an embedded prior, or any Prior; by default the one that ships.
+        prior: an embedded prior by name or file, or any Prior; by default "embedded".
         overrides: changed values of the recipe, {"shape.steps": 100} or ["shape.steps=100"].
         nearest: take the closest known word for one that the prior does not know.
         overwrite: replace the run that is in `out`.
@@ -202,9 +202,9 @@ def _plan_of(
         raise InvalidFile(
             place.recipe, None, "was changed since the run began; begin a new run with it"
         )
-    if (plan.prior_name, plan.prior_sha256) != (name, sha256):
+    if (plan.prior.name, plan.prior.sha256) != (name, sha256):
         raise InputError(
-            f"This run began with the prior {name}, not {plan.prior_name}; "
+            f"This run began with the prior {name}, not {plan.prior.name}; "
             f"give the file it began with by --prior."
         )
     return plan

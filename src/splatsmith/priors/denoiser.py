@@ -24,6 +24,7 @@ class DenoiserShape:
     """Everything that decides the shapes of the weights."""
 
     resolution: int = 64
+    channels: int = 3  # of the pictures: 3 for pixels, 4 for latents
     outer_width: int = 48  # channels at 32 x 32 cells; only in the 64-pixel network
     middle_width: int = 96  # channels at 16 x 16 cells
     inner_width: int = 256  # channels at 8 x 8 cells
@@ -202,13 +203,14 @@ class Denoiser(nn.Module):
     def __init__(self, shape: DenoiserShape) -> None:
         super().__init__()
         self.shape = shape
+        folded = 4 * shape.channels
         middle, inner, signal = shape.middle_width, shape.inner_width, shape.signal_width
         self.text = TextEncoder(
             shape.vocabulary, shape.words, shape.text_width, shape.text_layers
         )
         self.signal = Signal(shape)
         self.outer = OuterLevel(shape) if shape.resolution == 64 else None
-        self.fold_in = nn.Conv2d(12, middle, 3, padding=1)
+        self.fold_in = nn.Conv2d(folded, middle, 3, padding=1)
         self.down = Block(middle, middle, signal)
         self.shrink = nn.Conv2d(middle, inner, 3, stride=2, padding=1)
         self.blocks = nn.ModuleList(
@@ -226,16 +228,16 @@ class Denoiser(nn.Module):
             [Block(2 * middle, middle, signal), Block(middle, middle, signal)]
         )
         self.norm = nn.GroupNorm(8, middle)
-        self.fold_out = _silent(nn.Conv2d(middle, 12, 3, padding=1))
+        self.fold_out = _silent(nn.Conv2d(middle, folded, 3, padding=1))
 
     def forward(
         self,
-        x_t: Float[Tensor, "views 3 height width"],
+        x_t: Float[Tensor, "views channels height width"],
         log_snr: Float[Tensor, "views"],
         tokens: Int[Tensor, "views words"],
         camera: Float[Tensor, "views features"],
         guidance: Float[Tensor, "views"] | None = None,
-    ) -> Float[Tensor, "views 3 height width"]:
+    ) -> Float[Tensor, "views channels height width"]:
         """The velocity v, of the same shape as `x_t`; variance-preserving noise is assumed.
 
         With `guidance` (1 and more) it is the guided velocity in one pass, as learned from
@@ -280,14 +282,15 @@ class OuterLevel(nn.Module):
     def __init__(self, shape: DenoiserShape) -> None:
         super().__init__()
         outer, middle, signal = shape.outer_width, shape.middle_width, shape.signal_width
-        self.fold_in = nn.Conv2d(12, outer, 3, padding=1)
+        folded = 4 * shape.channels
+        self.fold_in = nn.Conv2d(folded, outer, 3, padding=1)
         self.down = Block(outer, outer, signal)
         # At first the grown network says just what its core says.
         self.shrink = _silent(nn.Conv2d(outer, middle, 3, stride=2, padding=1))
         self.widen = nn.Conv2d(middle, outer, 3, padding=1)
         self.up = Block(2 * outer, outer, signal)
         self.norm = nn.GroupNorm(8, outer)
-        self.fold_out = _silent(nn.Conv2d(outer, 12, 3, padding=1))
+        self.fold_out = _silent(nn.Conv2d(outer, folded, 3, padding=1))
 
     def enter(self, x_t: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
         """The 32 x 32 cells, and what they tell the core."""

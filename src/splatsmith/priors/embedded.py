@@ -1,8 +1,9 @@
-"""The prior that ships with the package: a small pixel-space denoiser trained on the toybox.
+"""The priors that ship with the package: small denoisers trained on the toybox.
 
-It takes a caption, view words and a camera, each of which may be missing, and knows only the
-words of its own vocabulary. Its weights are one safetensors file whose header holds all the
-rest: the shapes of the network, the word table, the vocabulary, and how it was made.
+They take a caption, view words and a camera, each of which may be missing, and know only the
+words of their own vocabulary. Some work in pixels, some in the latents of an autoencoder, and
+one has never been told of cameras. The weights of each are one safetensors file whose header
+holds all the rest: the shapes of the network, the word table, the vocabulary, how it was made.
 """
 
 import hashlib
@@ -20,16 +21,18 @@ from torch import Tensor
 from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.files import replace_file
+from splatsmith.priors.autoencoder import Autoencoder, AutoencoderShape
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features, channels_last
 from splatsmith.priors.pixels import decode_pixels, encode_pixels
 from splatsmith.priors.prediction import Prediction
 from splatsmith.priors.schedule import Cosine, NoiseSchedule
+from splatsmith.priors.shipped import SHIPPED, check_shipped, shipped_weights
 from splatsmith.priors.text import WordTable
 from splatsmith.prompts.prompt import Prompt
 from splatsmith.prompts.vocabulary import Vocabulary
 
 FORMAT = "splatsmith-embedded-prior-1"
-SHIPPED = "prior-v1.safetensors"
+AUTOENCODER = "autoencoder."  # what its tensors are called by
 MOST_BYTES = 25_000_000
 
 
@@ -67,21 +70,41 @@ class EmbeddedCondition:
         )
 
 
-class EmbeddedPrior:
-    """A frozen denoiser with its vocabulary; implements `Prior`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nature:
+    """What kind of prior it is."""
 
-    space: Literal["pixel", "latent"] = "pixel"
-    channels = 3
+    sees_cameras: bool = (
+        True  # False: trained on pictures of unknown viewpoint, as the web's are
+    )
+    guidance: tuple[float, float] | None = None  # scales learned in one pass, least and most
+
+
+class EmbeddedPrior:
+    """A frozen denoiser with its vocabulary; implements `Prior` and `OnePassPrior`."""
+
     views = 1
     default_guidance = 7.0
 
     def __init__(
-        self, net: Denoiser, vocabulary: Vocabulary, words: WordTable, name: str
+        self,
+        net: Denoiser,
+        vocabulary: Vocabulary,
+        words: WordTable,
+        name: str,
+        nature: Nature = Nature(),  # noqa: B008 (it is frozen)
+        autoencoder: Autoencoder | None = None,
     ) -> None:
         self.net = channels_last(net.eval().requires_grad_(False))
         self.vocabulary = vocabulary
         self.words = words
         self.name = name  # for reports: the file's name and the start of its hash
+        self.nature = nature
+        self.autoencoder = autoencoder
+        if autoencoder is not None:
+            autoencoder.eval().requires_grad_(False)
+        self.space: Literal["pixel", "latent"] = "latent" if autoencoder else "pixel"
+        self.channels = net.shape.channels
         self.resolution = net.shape.resolution
         self.schedule: NoiseSchedule = schedule_for(self.resolution)
 
@@ -89,37 +112,61 @@ class EmbeddedPrior:
         """Caption, view words and camera of each view."""
         texts = prompt.for_views(cameras.azimuth, cameras.elevation)
         tokens = self.words.encode(texts)
-        known = torch.ones_like(cameras.azimuth)
+        known = torch.full_like(cameras.azimuth, float(self.nature.sees_cameras))
         camera = camera_features(cameras.azimuth, cameras.elevation, known)
         negative = self.words.encode([prompt.negative] * len(cameras))
         return EmbeddedCondition(tokens, camera.float(), negative)
 
     def encode(
         self, color: Float[Tensor, "views height width 3"]
-    ) -> Float[Tensor, "views 3 rows columns"]:
-        """Pictures in 0..1 to -1..1 at the prior's resolution; differentiable."""
-        return encode_pixels(color, self.resolution)
+    ) -> Float[Tensor, "views channels rows columns"]:
+        """Pictures in 0..1 to -1..1 at the prior's resolution, or to latents; differentiable."""
+        if self.autoencoder is None:
+            return encode_pixels(color, self.resolution)
+        return self.autoencoder.encode(encode_pixels(color, self.autoencoder.shape.resolution))
 
     def decode(
-        self, x: Float[Tensor, "views 3 rows columns"]
-    ) -> Float[Tensor, "views rows columns 3"]:
-        """-1..1 to pictures in 0..1."""
-        return decode_pixels(x)
+        self, x: Float[Tensor, "views channels rows columns"]
+    ) -> Float[Tensor, "views height width 3"]:
+        """Pictures in 0..1."""
+        return decode_pixels(x if self.autoencoder is None else self.autoencoder.decode(x))
 
     @torch.no_grad()
     def predict(
         self,
-        x_t: Float[Tensor, "views 3 rows columns"],
+        x_t: Float[Tensor, "views channels rows columns"],
         t: Float[Tensor, "views"],
         condition: EmbeddedCondition,
     ) -> Prediction:
         """One pass of the network; native in v. bfloat16 inside where the CPU has it."""
+        return self._pass(x_t, t, condition, None)
+
+    def guides(self, condition: EmbeddedCondition, scale: float) -> bool:
+        """Whether `predict_guided` is for this scale; never with a negative prompt."""
+        if self.nature.guidance is None or bool(condition.negative_tokens.any()):
+            return False
+        return self.nature.guidance[0] <= scale <= self.nature.guidance[1]
+
+    @torch.no_grad()
+    def predict_guided(
+        self,
+        x_t: Float[Tensor, "views channels rows columns"],
+        t: Float[Tensor, "views"],
+        condition: EmbeddedCondition,
+        scale: float,
+    ) -> Prediction:
+        """The prediction guided by `scale` in one pass, as the network has learned it."""
+        return self._pass(x_t, t, condition, torch.full_like(t, scale))
+
+    def _pass(
+        self, x_t: Tensor, t: Tensor, condition: EmbeddedCondition, guidance: Tensor | None
+    ) -> Prediction:
         noisy = x_t.contiguous(memory_format=torch.channels_last)
         log_snr = self.schedule.log_snr(t)
         with torch.autocast(
             x_t.device.type, torch.bfloat16, enabled=_fast_bfloat16(x_t.device)
         ):
-            v = self.net(noisy, log_snr, condition.tokens, condition.camera)
+            v = self.net(noisy, log_snr, condition.tokens, condition.camera, guidance)
         return Prediction.of("v", v.to(x_t.dtype), x_t.detach(), t, self.schedule)
 
 
@@ -130,47 +177,68 @@ def _fast_bfloat16(device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
-def save_embedded(
-    path: Path, net: Denoiser, vocabulary: Vocabulary, words: WordTable, made: dict[str, Any]
-) -> None:
+def save_embedded(path: Path, prior: EmbeddedPrior, made: dict[str, Any]) -> None:
     """Write weights (as float16), shapes, words and how they were made, as one file."""
-    tensors = {name: t.half().contiguous() for name, t in net.state_dict().items()}
+    tensors = dict(prior.net.state_dict())
     header = {
         "format": FORMAT,
-        "shape": json.dumps(asdict(net.shape)),
-        "words": json.dumps(words.words),
-        "vocabulary": vocabulary.to_json(),
+        "shape": json.dumps(asdict(prior.net.shape)),
+        "words": json.dumps(prior.words.words),
+        "vocabulary": prior.vocabulary.to_json(),
+        "nature": json.dumps(asdict(prior.nature)),
         "made": json.dumps(made),
     }
-    replace_file(path, save(tensors, metadata=header))
+    if prior.autoencoder is not None:
+        header["autoencoder"] = json.dumps(asdict(prior.autoencoder.shape))
+        own = prior.autoencoder.state_dict()
+        tensors |= {f"{AUTOENCODER}{name}": t for name, t in own.items()}
+    plain = {name: t.half().contiguous() for name, t in tensors.items()}
+    replace_file(path, save(plain, metadata=header))
 
 
 def load_embedded(path: Path | str | None = None) -> EmbeddedPrior:
-    """Read an embedded prior; without a path, the one that ships with the package.
+    """Read an embedded prior: a file, or one that ships by its name; None is "embedded".
 
     Raises:
         InputError: there is no such file.
         InvalidFile: it is no embedded prior, is damaged, or is not the one that shipped.
     """
-    file = shipped_weights() if path is None else Path(path)
+    name = "embedded" if path is None else str(path)
+    file = shipped_weights(name) if name in SHIPPED else Path(name)
     if not file.is_file():
-        raise InputError(f"No prior at {file}; leave out --prior to use the one that ships.")
+        raise InputError(
+            f"No prior at {file}; those that ship are called {', '.join(SHIPPED)}."
+        )
     data = file.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
-    if path is None:
+    if name in SHIPPED:
         check_shipped(file, digest)
     header = read_header(file, data)
     try:
-        shape = DenoiserShape.from_plain(json.loads(header["shape"]))
-        net = Denoiser(shape)
-        net.load_state_dict({name: t.float() for name, t in load(data).items()})
-        words = WordTable(json.loads(header["words"]), shape.words)
-        vocabulary = Vocabulary.from_json(header["vocabulary"])
+        tensors = {name: t.float() for name, t in load(data).items()}
+        prior = _built(header, tensors, f"{file.stem} {digest[:12]}")
     except (SafetensorError, RuntimeError, TypeError, ValueError, KeyError) as error:
         raise InvalidFile(file, None, f"not a usable embedded prior ({error})") from error
-    if not all(torch.isfinite(t).all() for t in net.state_dict().values()):
+    if not all(torch.isfinite(t).all() for t in tensors.values()):
         raise InvalidFile(file, None, "some weights are not finite numbers")
-    return EmbeddedPrior(net, vocabulary, words, f"{file.stem} {digest[:12]}")
+    return prior
+
+
+def _built(header: dict[str, str], tensors: dict[str, Tensor], name: str) -> EmbeddedPrior:
+    shape = DenoiserShape.from_plain(json.loads(header["shape"]))
+    net = Denoiser(shape)
+    inner = {k: t for k, t in tensors.items() if k.startswith(AUTOENCODER)}
+    net.load_state_dict({k: t for k, t in tensors.items() if k not in inner})
+    words = WordTable(json.loads(header["words"]), shape.words)
+    vocabulary = Vocabulary.from_json(header["vocabulary"])
+    told = json.loads(header.get("nature", "{}"))
+    guidance = told.get("guidance")
+    nature = Nature(**told | {"guidance": tuple(guidance) if guidance else None})
+    autoencoder = None
+    if "autoencoder" in header:
+        autoencoder = Autoencoder(AutoencoderShape(**json.loads(header["autoencoder"])))
+        autoencoder.load_state_dict({k.removeprefix(AUTOENCODER): t for k, t in inner.items()})
+    return EmbeddedPrior(net, vocabulary, words, name, nature, autoencoder)
 
 
 def read_header(path: Path, data: bytes) -> dict[str, str]:
@@ -185,22 +253,3 @@ def read_header(path: Path, data: bytes) -> dict[str, str]:
     if header.get("format") != FORMAT:
         raise InvalidFile(path, 8, f"format is {header.get('format')!r}, expected {FORMAT!r}")
     return dict(header)
-
-
-def shipped_weights(name: str = SHIPPED) -> Path:
-    """Where the weights are: inside the package when installed, beside `src` in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "weights", package.parents[1] / "weights"):
-        if (folder / name).is_file():
-            return folder / name
-    return package / "weights" / name
-
-
-def check_shipped(path: Path, digest: str) -> None:
-    """InvalidFile unless SHA-256 `digest` is the one that `SHA256SUMS` beside `path` gives."""
-    sums = path.parent / "SHA256SUMS"
-    lines = sums.read_text().splitlines() if sums.is_file() else []
-    if [digest, path.name] not in [line.split() for line in lines]:
-        raise InvalidFile(
-            path, None, "its SHA-256 is not the one it shipped with; reinstall the package"
-        )

@@ -14,7 +14,7 @@ from splatsmith.priors.prediction import Kind, Prediction
 from splatsmith.priors.schedule import NoiseSchedule
 from splatsmith.prompts.prompt import Prompt
 
-__all__ = ["Condition", "Kind", "NoiseSchedule", "Prediction", "Prior"]
+__all__ = ["Condition", "Kind", "NoiseSchedule", "OnePassPrior", "Prediction", "Prior"]
 
 
 @runtime_checkable
@@ -75,4 +75,26 @@ class Prior(Protocol):
         condition: Any,
     ) -> Prediction:
         """What the denoiser says about `x_t` at time `t`, without gradients."""
+        ...
+
+
+@runtime_checkable
+class OnePassPrior(Protocol):
+    """A prior that has learned what guidance would say, and says it in one pass.
+
+    Meng et al. 2023 (On distillation of guided diffusion models), stage one.
+    """
+
+    def guides(self, condition: Any, scale: float) -> bool:
+        """Whether it has learned this scale, for such a condition."""
+        ...
+
+    def predict_guided(
+        self,
+        x_t: Float[Tensor, "views channels rows columns"],
+        t: Float[Tensor, "views"],
+        condition: Any,
+        scale: float,
+    ) -> Prediction:
+        """The prediction guided by `scale` (standard form), as learned from two passes."""
         ...

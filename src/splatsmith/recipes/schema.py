@@ -12,6 +12,7 @@ from splatsmith.cameras import OrbitSampler
 from splatsmith.distill import SDS, ScoreSettings
 from splatsmith.errors import InputError
 from splatsmith.optimize.regularizers import Regularize
+from splatsmith.priors.shipped import SHIPPED
 from splatsmith.scenes.starts import StartSettings
 from splatsmith.scenes.upkeep import Upkeep
 
@@ -93,6 +94,7 @@ class Stage:
     views: int = 4  # cameras per step, 1 to 64
     size: int = 64  # pixels a side of what is drawn, 8 to 1024
     background: Background = "white"  # random: one plain color per view
+    prior: str = ""  # name of a prior that ships; empty: the run's own
     start: StartSettings | None = None  # the first stage needs it, later ones have none
     cameras: OrbitSampler = field(default_factory=OrbitSampler)
     score: ScoreSettings = field(default_factory=SDS)
@@ -111,6 +113,10 @@ class Stage:
                 raise InputError(
                     f"{name} must lie in {lowest} to {highest}, got {getattr(self, name)}."
                 )
+        if self.prior and self.prior not in SHIPPED:
+            raise InputError(
+                f"prior must be one of {', '.join(SHIPPED)} or empty, got {self.prior!r}."
+            )
         if self.upkeep is not None:
             self.upkeep.check_run(self.steps)
 

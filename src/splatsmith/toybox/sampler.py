@@ -51,6 +51,9 @@ class BatchSampler:
     samples: int = 2  # a side of each pixel
     threads: int = 1
     pairs: float = 0.22  # share of scenes with two objects
+    front_share: float | None = (
+        None  # of pictures within 45 degrees of the front; None: uniform
+    )
     counter: int = 0
 
     def __post_init__(self) -> None:
@@ -92,7 +95,7 @@ class BatchSampler:
         captions: tuple[str, ...],
         draws: Float[Tensor, "views 8"],
     ) -> Batch:
-        azimuth = draws[:, 0] * 360 - 180
+        azimuth = azimuths(draws[:, 0], self.front_share)
         elevation = elevations(draws[:, 1], draws[:, 2])
         radius = self.radius * (1 + self.radius_jitter * (2 * draws[:, 3] - 1))
         cameras = orbit(
@@ -111,6 +114,17 @@ class BatchSampler:
             tape, starts, which, cameras, light, ground, self.samples, self.threads
         )
         return Batch(drawn.color, drawn.alpha, captions, azimuth, elevation, toys)
+
+
+def azimuths(
+    place: Float[Tensor, "views"], front_share: float | None = None
+) -> Float[Tensor, "views"]:
+    """Degrees in -180..180: all alike, or a share within 45 of the front, the rest beyond."""
+    if front_share is None:
+        return place * 360 - 180
+    front = 90 * (place / front_share) - 45
+    rest = 45 + 270 * (place - front_share) / (1 - front_share)
+    return torch.where(place < front_share, front, torch.remainder(rest + 180, 360) - 180)
 
 
 def elevations(

@@ -1,4 +1,4 @@
-"""How the embedded prior is made: `splatsmith train prior --minutes N [--resume]`.
+"""How the embedded priors are made: `splatsmith train prior --minutes N [--resume]`.
 
 Pictures stream out of the toybox; nothing is stored but the network. The first part of the time
 goes to pictures of 32 x 32 pixels, then the network grows and goes on at 64 x 64. Captions,
@@ -6,20 +6,25 @@ view words and camera are each left out at random, so that every combination wor
 Toward the end, half of the lessons teach guidance: the network's own average answers with and
 without the caption, and the network learns what follows from both, in one pass.
 What is drawn depends on (seed, step) alone, so a resumed training sees what it would have seen.
+
+The photo prior is the same network shown pictures as the web has them: mostly from the front,
+the viewpoint never given and seldom worded. The latent prior works on an autoencoder's latents.
 """
 
 import math
 import time
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from splatsmith.errors import InputError
 from splatsmith.optimize.streams import stream
+from splatsmith.priors.autoencoder import Autoencoder
 from splatsmith.priors.denoiser import (
     Denoiser,
     DenoiserShape,
@@ -27,7 +32,7 @@ from splatsmith.priors.denoiser import (
     channels_last,
     grow,
 )
-from splatsmith.priors.embedded import schedule_for
+from splatsmith.priors.embedded import EmbeddedPrior, Nature, load_embedded, schedule_for
 from splatsmith.priors.text import WordTable
 from splatsmith.prompts.views import ViewWords
 from splatsmith.toybox.sampler import BatchSampler
@@ -41,9 +46,15 @@ SAVE_EVERY = 120.0  # seconds of training between two checkpoints
 SMALL = DenoiserShape(resolution=32, guided=True)
 
 
+LATENT = DenoiserShape(resolution=32, channels=4, guided=True)
+Kind = Literal["pixel", "photo", "latent"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriorTraining:
     """The numbers of one training."""
+
+    kind: Kind = "pixel"
 
     minutes: float = 100.0  # of training proper; checkpoints and sheets are not counted
     seed: int = 0
@@ -59,6 +70,9 @@ class PriorTraining:
     no_caption: float = 0.08  # share of the others shown without a caption
     view_words: float = 0.5  # share of the captions that end in "front view" or the like
     no_camera: float = 0.18  # share of the others shown without their camera
+    front_share: float | None = (
+        None  # of pictures within 45 degrees of the front; None: uniform
+    )
     guided_from: float = 0.8  # share of the time after which guidance is learned
     guided_share: float = 0.5  # of the pictures of a lesson, from then on
     guidance: tuple[float, float] = (1.2, 10.0)  # scales that are learned
@@ -66,6 +80,14 @@ class PriorTraining:
     low_noise: float = 0.1  # share of the times below `middle_noise`
     middle_noise: float = 0.15  # distillation lives above this time
     noise_power: float = 0.6  # of a uniform draw: below 1, high noise is drawn more often
+
+    @property
+    def nature(self) -> Nature:
+        """What the trained prior will say of itself."""
+        return Nature(
+            sees_cameras=self.no_camera < 1,
+            guidance=self.guidance if self.shape.guided else None,
+        )
 
     def rate_at(self, progress: float, steps_since_growth: int) -> float:
         """Learning rate after a share `progress` (0 to 1) of the time."""
@@ -75,15 +97,21 @@ class PriorTraining:
         return warm * (self.final_rate + (self.rate - self.final_rate) * share)
 
 
+PHOTO = PriorTraining(
+    kind="photo", minutes=30.0, small_share=0.0, no_camera=1.0, view_words=0.08, front_share=0.7
+)
+LATENT_TRAINING = PriorTraining(kind="latent", minutes=60.0, shape=LATENT)
+
+
 @dataclass(frozen=True)
 class Lesson:
     """One batch as the network is asked about it; `answer` is v."""
 
-    x_t: Float[Tensor, "views 3 height width"]
+    x_t: Float[Tensor, "views channels height width"]
     log_snr: Float[Tensor, "views"]
     tokens: Int[Tensor, "views words"]
     camera: Float[Tensor, "views 7"]
-    answer: Float[Tensor, "views 3 height width"]
+    answer: Float[Tensor, "views channels height width"]
     guidance: Float[Tensor, "views"]  # 1 is none
 
     def to(self, device: str) -> "Lesson":
@@ -160,32 +188,36 @@ def _error(net: Denoiser, lesson: Lesson) -> Float[Tensor, ""]:
 
 
 def train_prior(
-    settings: PriorTraining, out: Path, *, resume: bool = False, device: str = "cpu"
+    settings: PriorTraining,
+    out: Path,
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    start: Path | None = None,
+    autoencoder: Autoencoder | None = None,
 ) -> Path:
     """Train, or go on training; returns the path of the weights, `out`/prior.safetensors.
 
     `out` also receives a checkpoint every two minutes, `log.jsonl` and sheets of samples. It
     can be interrupted at any time; with `resume`, and more minutes if wished, it goes on.
+    `start` gives the first weights, those of another embedded prior of 64 x 64 pixels. A latent
+    prior needs its `autoencoder`.
     """
     out.mkdir(parents=True, exist_ok=True)
-    table = word_table()
-    reporter = Reporter(out, table, embedded_vocabulary(), settings.minutes * 60)
-    shape = replace(settings.shape, vocabulary=len(table.words) + 1, words=table.length)
-    state = load_state(out) if resume else TrainingState(shape)
+    class_ = Classroom(settings, word_table(), device, autoencoder)
+    reporter = Reporter(out, class_.finished, settings.minutes * 60)
+    state = load_state(out) if resume else class_.begin(start)
     student = state.student(settings.seed, device)
-    held = _held_lessons(settings, student.net.shape.resolution, table, device)
+    held = class_.held_lessons(student.net.shape.resolution)
     begun, saved = time.perf_counter() - state.seconds, state.seconds
     with reporter:
         while (progress := state.seconds / (settings.minutes * 60)) < 1:
-            if student.net.shape.resolution == 32 and progress >= settings.small_share:
+            if class_.outgrown(student.net.shape, progress):
                 student = Student(grow(student.average), device)
                 state.grown_at = state.step
-                held = _held_lessons(settings, 64, table, device)
+                held = class_.held_lessons(64)
             size, steps = student.net.shape.resolution, state.step - state.grown_at
-            teaches = settings.shape.guided and progress >= settings.guided_from
-            share = settings.guided_share if teaches else 0.0
-            lesson = draw_lesson(settings, size, state.step, table, guided=share).to(device)
-            lesson = student.guided(lesson)
+            lesson = student.guided(class_.lesson(size, state.step, progress))
             rate = settings.rate_at(progress, steps)
             loss = student.learn(lesson, settings, rate, steps)
             state.step += 1
@@ -197,19 +229,69 @@ def train_prior(
             begun += time.perf_counter() - pause
             state.seconds = time.perf_counter() - begun
     save_state(out, state, student)
-    made: dict[str, Any] = {"seed": settings.seed, "pictures": state.step * settings.batch}
-    if settings.shape.guided:
-        made["guidance"] = settings.guidance
+    made = {"seed": settings.seed, "pictures": state.step * settings.batch}
     return reporter.finish(student, state, made | {"minutes": round(state.seconds / 60, 1)})
 
 
-def _held_lessons(
-    settings: PriorTraining, size: int, table: WordTable, device: str
-) -> list[Lesson]:
-    """Lessons on pairs and instances that are never trained on, the same ones each time."""
-    first = 1_000_000  # far from the steps of any training
-    steps = range(first, first + 4)
-    return [draw_lesson(settings, size, k, table, "held").to(device) for k in steps]
+class Classroom:
+    """What a training is taught from: settings, words, a device and perhaps an autoencoder."""
+
+    def __init__(
+        self,
+        settings: PriorTraining,
+        table: WordTable,
+        device: str,
+        autoencoder: Autoencoder | None,
+    ) -> None:
+        assert (autoencoder is not None) == (settings.kind == "latent")
+        self.settings, self.table, self.device = settings, table, device
+        self.autoencoder = autoencoder.to(device) if autoencoder else None
+
+    def begin(self, start: Path | None) -> TrainingState:
+        """The state before the first step."""
+        length = self.table.length
+        shape = replace(self.settings.shape, vocabulary=len(self.table.words) + 1, words=length)
+        if start is None:
+            return TrainingState(shape)
+        given = load_embedded(start)
+        if given.words.words != self.table.words or given.net.shape.channels != shape.channels:
+            raise InputError(f"{start} cannot be a start: it knows other words or pictures.")
+        tensors = given.net.state_dict()
+        named = {f"{part}.{k}": t for part in ("net", "average") for k, t in tensors.items()}
+        return TrainingState(given.net.shape, tensors=named)
+
+    def outgrown(self, shape: DenoiserShape, progress: float) -> bool:
+        """Whether it is time for the network to grow to 64 x 64."""
+        small = shape.resolution == 32 and self.settings.kind != "latent"
+        return small and progress >= self.settings.small_share
+
+    def lesson(self, size: int, step: int, progress: float) -> Lesson:
+        """The lesson of a step; late in the training some of its pictures teach guidance."""
+        teaches = self.settings.shape.guided and progress >= self.settings.guided_from
+        share = self.settings.guided_share if teaches else 0.0
+        return self._drawn(size, step, "train", share)
+
+    def held_lessons(self, size: int) -> list[Lesson]:
+        """Lessons on pairs and instances that are never trained on, the same ones each time."""
+        first = 1_000_000  # far from the steps of any training
+        return [self._drawn(size, k, "held", 0.0) for k in range(first, first + 4)]
+
+    def _drawn(self, size: int, step: int, split: Split, guided: float) -> Lesson:
+        lesson = draw_lesson(
+            self.settings, size, step, self.table, split, guided, self.autoencoder
+        )
+        return lesson.to(self.device)
+
+    def finished(self, net: Denoiser, name: str) -> EmbeddedPrior:
+        """The prior that a network makes."""
+        return EmbeddedPrior(
+            net,
+            embedded_vocabulary(),
+            self.table,
+            name,
+            self.settings.nature,
+            self.autoencoder,
+        )
 
 
 def draw_lesson(
@@ -219,13 +301,20 @@ def draw_lesson(
     table: WordTable,
     split: Split = "train",
     guided: float = 0.0,
+    autoencoder: Autoencoder | None = None,
 ) -> Lesson:
     """The lesson of a step: it depends on the arguments alone.
 
     A share `guided` of its pictures have a scale of guidance; their answers are still the
-    plain ones.
+    plain ones. With an autoencoder the lesson is about latents.
     """
-    sampler = BatchSampler(size=size, batch=settings.batch, seed=settings.seed, split=split)
+    sampler = BatchSampler(
+        size=autoencoder.shape.resolution if autoencoder else size,
+        batch=settings.batch,
+        seed=settings.seed,
+        split=split,
+        front_share=settings.front_share,
+    )
     batch = sampler.batch_at(step)
     generator = stream(settings.seed, f"lesson {size}", step)
     views = settings.batch
@@ -245,6 +334,8 @@ def draw_lesson(
     middle = settings.middle_noise
     t = torch.where(low, place * middle, middle + (1 - middle) * place**settings.noise_power)
     x0 = batch.color.permute(0, 3, 1, 2) * 2 - 1
+    if autoencoder is not None:
+        x0 = _latents(autoencoder, x0)
     noise = torch.randn(x0.shape, generator=generator)
     least, most = (math.log(scale) for scale in settings.guidance)
     scales = torch.exp(least + (most - least) * torch.rand(views, generator=generator))
@@ -259,3 +350,13 @@ def draw_lesson(
         answer=alpha * noise - sigma * x0,
         guidance=scales,
     )
+
+
+@torch.no_grad()
+def _latents(
+    autoencoder: Autoencoder, x: Tensor
+) -> Float[Tensor, "views channels height width"]:
+    device = autoencoder.scale.device
+    x = x.to(device).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(device.type, torch.bfloat16):
+        return autoencoder.encode(x).float().cpu()

@@ -1,15 +1,15 @@
 """What a training shows while it runs: a line, a log, a validation loss, sample sheets."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from splatsmith.priors.denoiser import Denoiser
 from splatsmith.priors.embedded import EmbeddedPrior, save_embedded
-from splatsmith.priors.text import WordTable
-from splatsmith.prompts.vocabulary import Vocabulary
 from splatsmith.train.samples import sample_sheet
 
 if TYPE_CHECKING:
@@ -26,11 +26,10 @@ class Reporter:
     """Everything that leaves a training for people to look at; shows its line while entered."""
 
     def __init__(
-        self, out: Path, words: WordTable, vocabulary: Vocabulary, seconds: float
+        self, out: Path, finished: Callable[[Denoiser, str], EmbeddedPrior], seconds: float
     ) -> None:
         self.out = out
-        self.words = words
-        self.vocabulary = vocabulary
+        self.finished = finished  # makes a prior of a network
         self.validated = self.sheeted = 0.0
         self.line = Progress(
             TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
@@ -72,7 +71,7 @@ class Reporter:
     def finish(self, student: "Student", state: "TrainingState", made: dict[str, Any]) -> Path:
         """Write the averaged weights, with `made` (how they were made) in their header."""
         path = self.out / WEIGHTS
-        save_embedded(path, student.average, self.vocabulary, self.words, made)
+        save_embedded(path, self.finished(student.average, "in training"), made)
         self._sheet(student, state)
         return path
 
@@ -82,5 +81,5 @@ class Reporter:
 
     def _sheet(self, student: "Student", state: "TrainingState") -> None:
         """What the averaged weights make of the development prompts, with no scene at all."""
-        prior = EmbeddedPrior(student.average, self.vocabulary, self.words, "in training")
+        prior = self.finished(student.average, "in training")
         sample_sheet(prior, self.out / f"samples-{state.step:06d}.png")
