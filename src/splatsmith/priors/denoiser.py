@@ -237,13 +237,15 @@ class Denoiser(nn.Module):
         tokens: Int[Tensor, "views words"],
         camera: Float[Tensor, "views features"],
         guidance: Float[Tensor, "views"] | None = None,
+        text: Text | None = None,
     ) -> Float[Tensor, "views channels height width"]:
         """The velocity v, of the same shape as `x_t`; variance-preserving noise is assumed.
 
         With `guidance` (1 and more) it is the guided velocity in one pass, as learned from
-        two (Meng et al. 2023, On distillation of guided diffusion models, stage one).
+        two (Meng et al. 2023, On distillation of guided diffusion models, stage one). `text` is
+        what `self.text` makes of the tokens, if that is known already.
         """
-        text = self.text(tokens)
+        text = self.text(tokens) if text is None else text
         if self.outer is None:
             signal = self.signal(log_snr, text.sentence, camera, guidance)
             return self._core(x_t, signal, text)[0]

@@ -27,13 +27,14 @@ from splatsmith.priors.pixels import decode_pixels, encode_pixels
 from splatsmith.priors.prediction import Prediction
 from splatsmith.priors.schedule import Cosine, NoiseSchedule
 from splatsmith.priors.shipped import SHIPPED, check_shipped, shipped_weights
-from splatsmith.priors.text import WordTable
+from splatsmith.priors.text import Text, WordTable
 from splatsmith.prompts.prompt import Prompt
 from splatsmith.prompts.vocabulary import Vocabulary
 
 FORMAT = "splatsmith-embedded-prior-1"
 AUTOENCODER = "autoencoder."  # what its tensors are called by
 MOST_BYTES = 25_000_000
+MOST_READ = 256  # captions that are remembered as read
 
 
 def schedule_for(resolution: int) -> Cosine:
@@ -100,6 +101,7 @@ class EmbeddedPrior:
         self.words = words
         self.name = name  # for reports: the file's name and the start of its hash
         self.nature = nature
+        self.read: dict[bytes, Text] = {}  # captions read before; a run has a handful
         self.autoencoder = autoencoder
         if autoencoder is not None:
             autoencoder.eval().requires_grad_(False)
@@ -162,12 +164,29 @@ class EmbeddedPrior:
         self, x_t: Tensor, t: Tensor, condition: EmbeddedCondition, guidance: Tensor | None
     ) -> Prediction:
         noisy = x_t.contiguous(memory_format=torch.channels_last)
-        log_snr = self.schedule.log_snr(t)
+        log_snr, tokens = self.schedule.log_snr(t), condition.tokens
         with torch.autocast(
             x_t.device.type, torch.bfloat16, enabled=_fast_bfloat16(x_t.device)
         ):
-            v = self.net(noisy, log_snr, condition.tokens, condition.camera, guidance)
+            text = self._read(tokens)
+            v = self.net(noisy, log_snr, tokens, condition.camera, guidance, text)
         return Prediction.of("v", v.to(x_t.dtype), x_t.detach(), t, self.schedule)
+
+    def _read(self, tokens: Int[Tensor, "views words"]) -> Text:
+        """Each caption is read once; a tenth of a pass is saved by that."""
+        rows = []
+        for row in tokens:
+            key = row.cpu().numpy().tobytes()
+            if key not in self.read:
+                if len(self.read) >= MOST_READ:
+                    self.read.clear()
+                self.read[key] = self.net.text(row[None])
+            rows.append(self.read[key])
+        return Text(
+            words=torch.cat([text.words for text in rows]),
+            sentence=torch.cat([text.sentence for text in rows]),
+            mask=torch.cat([text.mask for text in rows]),
+        )
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
