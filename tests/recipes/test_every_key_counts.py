@@ -14,7 +14,10 @@ import torch
 
 from splatsmith import generate
 from splatsmith.errors import InputError
+from splatsmith.optimize.plan import make_plan
 from splatsmith.priors.analytic import AnalyticPrior
+from splatsmith.priors.embedded import EmbeddedPrior
+from splatsmith.prompts import Prompt
 from splatsmith.recipes.load import overridden, parse_recipe
 from splatsmith.recipes.schema import Recipe
 from splatsmith.recipes.tables import hints
@@ -82,6 +85,7 @@ CHANGES = {
     "views": "1",
     "size": "10",
     "background": "random",
+    "prior": None,  # see test_a_stage_asks_the_prior_it_names
     "name": None,  # see test_the_name_of_a_stage_is_written_down
     "start.kind": "small-ball",
     "start.count": "25",
@@ -103,6 +107,8 @@ CHANGES = {
     "score.rescale": "0.5",
     "score.weight": "one",
     "score.clamp": "true",
+    "score.perp_neg": "true",
+    "score.one_pass": "true",
     "score.times": "{ kind = 'linear' }",
     "rates.means": "1e-3",
     "rates.log_scales": "1e-3",
@@ -158,7 +164,21 @@ def target(cameras):
     return torch.stack([first, -first], dim=1)
 
 
-PRIOR = AnalyticPrior(targets=target, resolution=SIZE, odds={"x": (0.9, 0.1)})
+class Prior(AnalyticPrior):
+    """Knows fronts, and guidance in one pass, which it gets a little wrong so that it shows."""
+
+    def condition(self, prompt, cameras):
+        front = prompt.views is not None and prompt.views.back == ", front view"
+        return super().condition(Prompt(text="front") if front else prompt, cameras)
+
+    def guides(self, condition, scale):
+        return True
+
+    def predict_guided(self, x_t, t, condition, scale):
+        return self.predict(x_t, t, condition)
+
+
+PRIOR = Prior(targets=target, resolution=SIZE, odds={"x": (0.9, 0.1), "front": (0.3, 0.7)})
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +221,17 @@ def test_a_changed_key_changes_a_run(name, fingerprints, tmp_path):
 def test_the_same_recipe_gives_the_same_fingerprint(fingerprints, tmp_path):
     """The control: without this, the test above could pass by noise alone."""
     assert fingerprints(tmp_path, []) == fingerprints(tmp_path, ["shape.steps=4"])
+
+
+def test_a_stage_asks_the_prior_it_names():
+    recipe = overridden(parse_recipe(TINY, "tiny"), ["shape.prior=embedded"])
+    plan = make_plan("a red dog", 1, recipe, PRIOR, nearest=False)
+    assert isinstance(plan.settings()[0].prior, EmbeddedPrior)
+    plain = make_plan("a red dog", 1, parse_recipe(TINY, "tiny"), PRIOR, nearest=False)
+    assert plain.settings()[0].prior is PRIOR
+    assert plain.run != plan.run
+    with pytest.raises(InputError, match="prior must be one of embedded"):
+        overridden(parse_recipe(TINY, "tiny"), ["shape.prior=dall-e"])
 
 
 @pytest.mark.parametrize(

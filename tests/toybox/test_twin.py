@@ -79,7 +79,7 @@ def test_distances_agree_for_every_kind(gen: torch.Generator) -> None:
         fast, fast_part = distance(toy, points)
         assert torch.allclose(d, fast, atol=2e-5)
         # Where two parts are equally near, either is right.
-        assert (part == fast_part).float().mean() > 0.98
+        assert (part == fast_part).float().mean() > 0.95
     assert seen == set(Kind)
 
 

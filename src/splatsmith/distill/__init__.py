@@ -2,6 +2,7 @@
 
 from splatsmith.distill.guidance import guided
 from splatsmith.distill.loss import distillation_loss
+from splatsmith.distill.perp_neg import repelled
 from splatsmith.distill.scores import SCORES, SDS, Distilled, ScoreSettings, distill, sds
 from splatsmith.distill.times import TIMES, BandTimes, FallingTimes, Times, UniformTimes
 from splatsmith.distill.weights import WEIGHTS, WeightName, beta, weight
@@ -22,6 +23,7 @@ __all__ = [
     "distill",
     "distillation_loss",
     "guided",
+    "repelled",
     "sds",
     "weight",
 ]

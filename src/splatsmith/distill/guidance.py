@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from splatsmith.distill.perp_neg import Repelled, perpendicular
 from splatsmith.errors import InputError
 from splatsmith.priors.prediction import Prediction
 from splatsmith.priors.protocol import OnePassPrior, Prior
@@ -34,19 +35,35 @@ def guided(
     """
     if not 0 <= rescale <= 1:
         raise InputError(f"rescale must lie in 0 to 1, got {rescale}.")
+    if isinstance(condition, Repelled):
+        return _pushed(prior, x_t, t, condition, scale)
     if scale == 1:
         return prior.predict(x_t, t, condition)
     if scale == 0 and rescale == 0:
         return prior.predict(x_t, t, condition.negative())
-    if one_pass and rescale == 0 and isinstance(prior, OnePassPrior):
-        if prior.guides(condition, scale):
-            return prior.predict_guided(x_t, t, condition, scale)
+    learned = one_pass and rescale == 0 and isinstance(prior, OnePassPrior)
+    if learned and prior.guides(condition, scale):
+        return prior.predict_guided(x_t, t, condition, scale)
     views = len(x_t)
     both = condition.joined(condition.negative())
     answer = prior.predict(torch.cat([x_t, x_t]), torch.cat([t, t]), both)
     conditional, unconditional = answer[:views], answer[views:]
     combined = combine(conditional, unconditional, scale)
     return rescaled(combined, conditional, rescale, prior.views) if rescale else combined
+
+
+def _pushed(
+    prior: Prior, x_t: Tensor, t: Tensor, condition: Repelled, scale: float
+) -> Prediction:
+    """All sides of Perp-Neg in one batch; rescale does not apply."""
+    told: Any = condition.joined(condition.negative())
+    for other, _ in condition.others:
+        told = told.joined(other)
+    count, views = 2 + len(condition.others), len(x_t)
+    answer = prior.predict(x_t.repeat(count, 1, 1, 1), t.repeat(count), told)
+    sides = [answer[i * views : (i + 1) * views] for i in range(count)]
+    weights = [weight for _, weight in condition.others]
+    return perpendicular(sides[0], sides[1], list(zip(sides[2:], weights, strict=True)), scale)
 
 
 def combine(conditional: Prediction, unconditional: Prediction, scale: float) -> Prediction:

@@ -40,6 +40,7 @@ class SDS:
     kind: Literal["sds"] = "sds"
     guidance: float = 7.0  # standard classifier-free scale: 1 the prior's own answer, 0 to 1000
     rescale: float = 0.0  # MVDream's phi, 0 to 1: less over-saturation
+    perp_neg: bool = False  # push away what other views look like: four passes; no rescale
     one_pass: bool = False  # where the prior has learned guidance, ask it once instead of twice
     weight: WeightName = "sigma2"  # w(t), see weights.py
     clamp: bool = False  # keep x_hat in the range of pictures; ours, for pixel priors only
@@ -50,6 +51,8 @@ class SDS:
             raise InputError(f"guidance must lie in 0 to 1000, got {self.guidance}.")
         if not 0 <= self.rescale <= 1:
             raise InputError(f"rescale must lie in 0 to 1, got {self.rescale}.")
+        if self.perp_neg and (self.one_pass or self.rescale):
+            raise InputError("perp_neg goes neither with one_pass nor with rescale.")
         if self.weight not in WEIGHTS:
             raise InputError(
                 f"weight must be one of {', '.join(WEIGHTS)}, got {self.weight!r}."

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from splatsmith.cameras import Cameras
-from splatsmith.distill import Distilled, distill, distillation_loss
+from splatsmith.distill import Distilled, distill, distillation_loss, repelled
 from splatsmith.optimize import guards, regularizers
 from splatsmith.optimize.book import Book
 from splatsmith.optimize.state import RunState
@@ -123,7 +123,8 @@ def look(setting: Setting, state: RunState) -> Seen:
 
 def ask(setting: Setting, step: int, seen: Seen) -> Distilled:
     """What the prior makes of the pictures, and the gradient that follows from it."""
-    condition = setting.prior.condition(setting.prompt, seen.cameras)
+    tell = repelled if setting.stage.score.perp_neg else type(setting.prior).condition
+    condition = tell(setting.prior, setting.prompt, seen.cameras)
     draws = setting.draws("noise", step)
     progress = setting.progress(step)
     return distill(setting.stage.score, setting.prior, condition, seen.x, progress, draws)
