@@ -9,6 +9,7 @@ from typing import TextIO
 import tyro
 
 from splatsmith.cli.doctor import doctor
+from splatsmith.cli.evaluate import evaluate
 from splatsmith.cli.generate import generate
 from splatsmith.cli.memory import keep_memory
 from splatsmith.cli.recipes import recipes
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "recipes": recipes,
     "doctor": doctor,
     "train": train,
+    "evaluate": evaluate,
 }
 
 BAD_INPUT = 2

@@ -41,9 +41,9 @@ def guided(
         return prior.predict(x_t, t, condition)
     if scale == 0 and rescale == 0:
         return prior.predict(x_t, t, condition.negative())
-    learned = one_pass and rescale == 0 and isinstance(prior, OnePassPrior)
-    if learned and prior.guides(condition, scale):
-        return prior.predict_guided(x_t, t, condition, scale)
+    knowing = prior if one_pass and rescale == 0 and isinstance(prior, OnePassPrior) else None
+    if knowing is not None and knowing.guides(condition, scale):
+        return knowing.predict_guided(x_t, t, condition, scale)
     views = len(x_t)
     both = condition.joined(condition.negative())
     answer = prior.predict(torch.cat([x_t, x_t]), torch.cat([t, t]), both)

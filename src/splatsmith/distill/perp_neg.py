@@ -58,7 +58,7 @@ def view_weights(
 ) -> tuple[Float[Tensor, "views"], Float[Tensor, "views"]]:
     """Weights of "front view" and "side view" as negatives, 0 or below; degrees.
 
-    None from overhead. Nothing pushes from the front at the front, or from the side at the side.
+    None from overhead; at the front none against the front, at the side none against the side.
     """
     turned = (torch.remainder(azimuth + 180, 360) - 180).abs() / 90
     near = 1 - turned  # 1 at the front, 0 at the side

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from splatsmith.evaluate.color import lab_from_rgb
+
 CELL = 12  # pixels a side of the squares whose gradients are counted together
 ORIENTATIONS = (
     9  # bins of the gradient's direction, 20 degrees each; opposite ones count as one
@@ -51,7 +53,7 @@ def foreground(
     pictures: Float[Tensor, "views height width 3"],
 ) -> Bool[Tensor, "views height width"]:
     """Pixels that differ from the border's color (its median), which is the background's."""
-    lab = to_lab(pictures)
+    lab = lab_from_rgb(pictures)
     sides = (lab[:, 0], lab[:, -1], lab[:, :, 0], lab[:, :, -1])
     ground = torch.cat(sides, dim=1).median(dim=1).values
     return (lab - ground[:, None, None]).norm(dim=-1) > APART
@@ -67,7 +69,10 @@ def lab_histogram(
     picture.
     """
     views = len(pictures)
-    lab, mask = to_lab(pictures).reshape(views, -1, 3), foreground(pictures).reshape(views, -1)
+    lab, mask = (
+        lab_from_rgb(pictures).reshape(views, -1, 3),
+        foreground(pictures).reshape(views, -1),
+    )
     sizes = lab.new_tensor(LAB_BINS)
     low, high = lab.new_tensor(LAB_LOW), lab.new_tensor(LAB_HIGH)
     place = ((lab - low) / (high - low)).clamp(0, 1) * (sizes - 1)
@@ -83,26 +88,6 @@ def lab_histogram(
     total = mask.sum(1, keepdim=True)
     shares = counts / total.clamp(min=1)
     return torch.cat([shares.sqrt(), total / mask.shape[1]], dim=1)
-
-
-def to_lab(color: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-    """Display-referred sRGB (IEC 61966-2-1, 0 to 1) as CIE 1976 L*a*b*, white point D65."""
-    color = color.clamp(0, 1)
-    linear = torch.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
-    matrix = color.new_tensor(
-        [
-            [0.4124564, 0.3575761, 0.1804375],
-            [0.2126729, 0.7151522, 0.0721750],
-            [0.0193339, 0.1191920, 0.9503041],
-        ]
-    )
-    xyz = linear @ matrix.T / color.new_tensor([0.95047, 1.0, 1.08883])
-    edge = 6 / 29
-    root = torch.where(
-        xyz > edge**3, xyz.clamp(min=1e-9) ** (1 / 3), xyz / (3 * edge**2) + 4 / 29
-    )
-    x, y, z = root.unbind(-1)
-    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=-1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from splatsmith.toybox.split import BAND
 IN_BAND, EVERYWHERE = 16, 48  # instances of each kind
 SEED = 20260  # of the Sobol sequence; another one would be another measure
 OUTLINE = 48  # pixels a side of the silhouettes that are searched
-FRAMING = 32  # pixels a side of the depths that tell center and size
+FRAMING = 12  # azimuths from which depths tell center and size
 AROUND = 24  # azimuths, 15 degrees apart
 ELEVATION = 15.0  # degrees
 REACH = 0.55  # world units: root-mean-square radius that everything is scaled to
@@ -75,7 +75,7 @@ def _outlines(category: str, relation: str, second: str) -> Outlines:
     shapes = spread(_parameters(category) + (_parameters(second) if second else 0))
     frames, silhouettes = [], []
     azimuth, elevation = angles(AROUND, (ELEVATION,))
-    around = ring(AROUND, ELEVATION, FRAMING)
+    around = ring(FRAMING, ELEVATION)
     for shape in shapes:
         toy = true_object(asked, shape)
         seen = render(toy, around, samples=1)
@@ -95,6 +95,15 @@ def true_object(asked: Wanted, shape: tuple[float, ...]) -> Toy:
         return first
     second = build(asked.second_category, shape[split:], asked.second_color)
     return together(first, asked.relation, second)
+
+
+def held_object(asked: Wanted, generator: torch.Generator) -> Toy:
+    """What is asked for, as an instance of the band that no training of a prior sees."""
+    count = _parameters(asked.category)
+    count += 0 if asked.alone else _parameters(asked.second_category)
+    low, high = BAND
+    draws = torch.rand(count, generator=generator)
+    return true_object(asked, tuple((low + (high - low) * draws).tolist()))
 
 
 def main_paint(toy: ToyObject) -> Bool[Tensor, "parts"]:

@@ -34,6 +34,7 @@ class Tier:
     name: str
     about: str
     steps: float  # share of the recipe's steps, over 0 and at most 1
+    controls: int  # objects of each kind that the evaluators are tested with first
     runs: tuple[tuple[str, int], ...]  # (list, seeds)
     words: bool  # whether P-words is read, too
 
@@ -77,6 +78,7 @@ def tiers() -> dict[str, Tier]:
             name=name,
             about=table["about"],
             steps=float(table["steps"]),
+            controls=int(table["controls"]),
             runs=tuple((run["list"], int(run["seeds"])) for run in table["runs"]),
             words=bool(table["words"]),
         )

@@ -24,7 +24,16 @@ from splatsmith.evaluate.instances import (
     outlines,
     true_object,
 )
-from splatsmith.evaluate.views import FOVY, OPAQUE, RADIUS, Seen, angles, ring, unproject
+from splatsmith.evaluate.views import (
+    FOVY,
+    OPAQUE,
+    RADIUS,
+    SIZE,
+    Seen,
+    angles,
+    ring,
+    unproject,
+)
 from splatsmith.evaluate.wanted import Wanted
 from splatsmith.render.picture import Picture
 from splatsmith.toybox import render
@@ -33,7 +42,7 @@ from splatsmith.toybox.objects import Toy
 LOOKS = 12  # azimuths of the scene in the search, every second one of the instances'
 FINALISTS = 8  # instances that are fitted more closely
 FITS = 2  # corrections of center and size of each
-FITTING = (12, (15.0,), 64)  # azimuths, elevations (degrees), pixels a side of a fit
+FITTING = (12, (15.0,), SIZE)  # azimuths, elevations (degrees), pixels a side of a fit
 
 
 class Drawable(Protocol):
@@ -89,7 +98,7 @@ class Match:
 
 def best_match(scene: Drawable, asked: Wanted) -> Match | None:
     """Search all instances and turns; None if the scene has no surface to compare."""
-    around = ring(AROUND, ELEVATION, FRAMING)
+    around = ring(FRAMING, ELEVATION)
     seen = look(scene, around)
     frame = frame_of(unproject(seen.alpha, seen.depth, around))
     if frame is None:

@@ -7,7 +7,6 @@ from behind"), so that a judge can ask about the category that was wanted.
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -106,11 +105,11 @@ class Given(nn.Module):
     def __init__(self, width: int, rank: int, categories: int, answers: int) -> None:
         super().__init__()
         self.shared = nn.Linear(width, rank)
-        self.shift = nn.Parameter(torch.randn(categories, rank))
+        self.table = nn.Embedding(categories, rank)
         self.out = nn.Linear(rank, answers)
 
     def forward(
         self, seen: Float[Tensor, "views features"]
     ) -> Float[Tensor, "views categories answers"]:
         """Logits of the answers, given each category."""
-        return self.out(F.silu(self.shared(seen)[:, None] + self.shift))
+        return self.out(F.silu(self.shared(seen)[:, None] + self.table.weight))

@@ -87,7 +87,9 @@ def rasterize(
     grid = values.new_zeros(views * fine.height * fine.width, 5)
     grid[shown.sample] = values
     shape = (views, cameras.height, samples, cameras.width, samples, 5)
-    color, alpha, depth = grid.reshape(shape).mean(dim=(2, 4)).split([3, 1, 1], dim=-1)
+    parts = grid.reshape(shape)
+    places = [parts[:, :, i, :, j] for i in range(samples) for j in range(samples)]
+    color, alpha, depth = (sum(places[1:], places[0]) / samples**2).split([3, 1, 1], dim=-1)
     ground = torch.as_tensor(background, dtype=color.dtype).expand(views, 3)[:, None, None]
     return Raster(color + (1 - alpha) * ground, alpha, depth / alpha.clamp(min=1e-9))
 

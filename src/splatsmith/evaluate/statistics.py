@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from splatsmith.errors import InputError
@@ -55,7 +55,7 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values of several claims, adjusted so that any false one has its chance (Holm 1979).
+    """p-values of several claims at once, adjusted for their number (Holm 1979).
 
     In the order given; a claim stands at level a if its adjusted value is at most a.
     """
@@ -132,7 +132,7 @@ def _per_cluster(
 ) -> tuple[Float[Tensor, "clusters"], Float[Tensor, "clusters"]]:
     """Sum of the values of each cluster, and how many there are."""
     numbers = {name: i for i, name in enumerate(dict.fromkeys(clusters))}
-    index: Int[Tensor, "runs"] = torch.tensor([numbers[name] for name in clusters])
+    index = torch.tensor([numbers[name] for name in clusters])
     sums = values.new_zeros(len(numbers)).index_add_(0, index, values)
     counts = values.new_zeros(len(numbers)).index_add_(0, index, torch.ones_like(values))
     return sums, counts

@@ -16,7 +16,7 @@ from torch import Tensor
 from splatsmith.errors import InputError
 from splatsmith.scenes.gaussians import Gaussians, color_to_sh
 from splatsmith.toybox.geometry import surface_points
-from splatsmith.toybox.objects import DRAWS, ToyObject, dressed
+from splatsmith.toybox.objects import DRAWS, Toy, ToyObject, dressed
 from splatsmith.toybox.split import Split, pairs
 
 COUNT = 6000  # splats; at 96 pixels about one for each pixel of a typical object
@@ -53,7 +53,7 @@ def true_objects(
     ]
 
 
-def as_gaussians(toy: ToyObject, generator: torch.Generator, count: int = COUNT) -> Gaussians:
+def as_gaussians(toy: Toy, generator: torch.Generator, count: int = COUNT) -> Gaussians:
     """The object's surface as `count` flat, nearly opaque splats.
 
     Color is the object's own, times a half-Lambert light from straight above (Valve 2004,

@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from splatsmith.cameras import Cameras, orbit
+from splatsmith.cameras import Cameras
 from splatsmith.errors import InputError
 from splatsmith.evaluate.evaluators import Evaluator
-from splatsmith.evaluate.network import SIZE
+from splatsmith.evaluate.views import ring
 from splatsmith.export.sheet import draw_views
 from splatsmith.scenes.gaussians import Gaussians
 
@@ -44,8 +44,7 @@ class Turning:
 
 def turning_cameras() -> Cameras:
     """The cameras of the test: 24 on a circle, 15 degrees apart and 15 degrees up."""
-    azimuth = torch.arange(VIEWS) * (360.0 / VIEWS)
-    return orbit(azimuth, ELEVATION, width=SIZE, height=SIZE)
+    return ring(VIEWS, ELEVATION)
 
 
 def turning_of(scene: Gaussians, evaluator: Evaluator, category: str) -> Turning:
