@@ -1,4 +1,4 @@
-"""Make the gallery again: every development prompt once, seed 0, nothing drawn twice.
+"""Make the gallery again: forty prompts of all kinds once each, seed 0, nothing drawn twice.
 
     python benchmarks/gallery.py
 
@@ -18,13 +18,54 @@ from splatsmith.cameras import orbit
 from splatsmith.cli.memory import keep_memory
 from splatsmith.export import contact_sheet, save_png
 from splatsmith.export.sheet import draw_views, labeled_grid
-from splatsmith.files import sha256_of
 from splatsmith.optimize.plan import make_plan
-from splatsmith.toybox.split import dev_prompts
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PICTURES = DOCS / "images" / "gallery"
-ROW, SIDE = 5, 160  # objects in a row of the overview; pixels of each
+# Chosen before the prior that draws them was trained.
+PROMPTS = """
+an orange snowman
+a black table
+a green chair
+a purple mug
+a white house with a blue roof
+a yellow car with red wheels
+a pink rocket
+a brown robot
+a blue dog
+an orange duck
+a white airplane
+a pink fish
+a gray elephant
+a green frog
+a brown horse with a black mane
+a red bus
+a turquoise teapot
+a yellow banana
+a purple wizard
+a white ghost
+a gray castle with red roofs
+a red apple
+a pink cake
+a blue knight
+a red mushroom with white dots
+a striped red mug
+a checkered blue vase
+a wooden chair
+a gray metal robot
+a green glass bottle
+a spotted orange fish
+a tiny yellow house
+a yellow duck wearing a red hat
+a brown bear wearing a yellow crown
+a red mushroom on a blue table
+a yellow duck on a green barrel
+a black dog beside a white house
+a blue car beside a red tree
+a white sheep in front of a red house
+a green turtle under a brown table
+""".strip().splitlines()
+ROW, SIDE = 8, 128  # objects in a row of the overview; pixels of each
 
 
 def main() -> None:
@@ -35,7 +76,7 @@ def main() -> None:
     asked = parser.parse_args()
     keep_memory()
     PICTURES.mkdir(parents=True, exist_ok=True)
-    prompts = dev_prompts()[: asked.only]
+    prompts = PROMPTS[: asked.only]
     made = [entry(prompt, asked.recipe, asked.seed) for prompt in prompts]
     overview(prompts, [scene for _, scene in made])
     entries = [text for text, _ in made]
@@ -75,7 +116,7 @@ def page(entries: list[str], prompt: str, recipe: str, seed: int) -> str:
     """The whole page."""
     plan = make_plan(prompt, seed, load_recipe(recipe), None, nearest=False)
     threads = torch.get_num_threads()
-    weights = sha256_of(plan.prior_path) if plan.prior_path else plan.prior_sha256
+    weights = plan.prior.sha256
     return (
         "# Gallery\n\n"
         "The twenty development prompts (pairs of color and thing that the prior was never "
