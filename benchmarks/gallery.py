@@ -119,8 +119,8 @@ def page(entries: list[str], prompt: str, recipe: str, seed: int) -> str:
     weights = plan.prior.sha256
     return (
         "# Gallery\n\n"
-        "The twenty development prompts (pairs of color and thing that the prior was never "
-        f"trained on), recipe `{recipe}`, seed {seed}, one run each, none drawn again. Each "
+        "Forty prompts of all kinds, chosen before the prior was trained; "
+        f"recipe `{recipe}`, seed {seed}, one run each, none drawn again. Each "
         "sheet shows eight azimuths from the front on, at 10° and 35° elevation.\n\n"
         "![All objects from the left front](images/gallery.png)\n\n"
         f"Made by `python benchmarks/gallery.py` with {threads} threads; recipe "
