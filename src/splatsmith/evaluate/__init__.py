@@ -1,1 +1,1 @@
-"""Weighing scenes against a world that is known exactly; nothing that generates may see this."""
+"""Weighing scenes against a world that is known exactly; nothing that generates sees this."""

@@ -36,7 +36,7 @@ class Judgement:
 
     Attributes:
         categories: log-probabilities, in the order of CATEGORIES.
-        colors: log-probabilities of the main color (in the order of COLORS), given the category.
+        colors: log-probabilities of the main color (order of COLORS), given the category.
         azimuth: probabilities of 12 bins of 30 degrees, bin 0 centered on azimuth 0, given the
             category asked for; None where the evaluator cannot tell.
     """
@@ -54,6 +54,11 @@ class Evaluator(Protocol):
         """Its kind and the first twelve digits of its file's SHA-256, "E1 0123456789ab"."""
         ...
 
+    @property
+    def reads_azimuth(self) -> bool:
+        """Whether its judgements say from where an object is seen."""
+        ...
+
     def judge(
         self, pictures: Float[Tensor, "views height width 3"], category: str
     ) -> Judgement:
@@ -67,6 +72,7 @@ class NetworkEvaluator:
 
     network: Network
     name: str
+    reads_azimuth: bool = True
 
     @torch.no_grad()
     def judge(
@@ -103,6 +109,7 @@ class RegressionEvaluator:
     category: Regression  # of gradients and Lab histogram
     color: Regression  # of the Lab histogram
     name: str
+    reads_azimuth: bool = False
 
     @torch.no_grad()
     def judge(
