@@ -85,6 +85,7 @@ CHANGES = {
     "views": "1",
     "size": "10",
     "background": "random",
+    "view_words": "false",
     "prior": None,  # see test_a_stage_asks_the_prior_it_names
     "name": None,  # see test_the_name_of_a_stage_is_written_down
     "start.kind": "small-ball",
@@ -168,7 +169,7 @@ class Prior(AnalyticPrior):
     """Knows fronts, and guidance in one pass, which it gets a little wrong so that it shows."""
 
     def condition(self, prompt, cameras):
-        front = prompt.views is not None and prompt.views.back == ", front view"
+        front = prompt.views is None or prompt.views.back == ", front view"
         return super().condition(Prompt(text="front") if front else prompt, cameras)
 
     def guides(self, condition, scale):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,9 @@ class Plan:
                     stage=stage,
                     first=first,
                     seed=self.seed,
-                    prompt=self.prompt,
+                    prompt=self.prompt
+                    if stage.view_words
+                    else replace(self.prompt, views=None),
                     prior=self.prior_of(stage),
                     snapshots=snapshots,
                 )

@@ -1,8 +1,8 @@
 """A small autoencoder: pictures of 128 x 128 to latents of 4 x 32 x 32 and back.
 
-What Stable Diffusion's is in large (Rombach et al. 2022), with a quarter of the side instead of
-an eighth. Latents are scaled to a standard deviation of about one, so that they can be noised like
-pictures. The encoder is deterministic: it answers with the mean of its distribution.
+What Stable Diffusion's is in large (Rombach et al. 2022), with a quarter of the side instead
+of an eighth. Latents are scaled to a standard deviation of about one, so that they can be
+noised like pictures. The encoder is deterministic: it answers with the mean of its distribution.
 """
 
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ class Autoencoder(nn.Module):
     def encode(
         self, x: Float[Tensor, "views 3 height width"]
     ) -> Float[Tensor, "views channels rows columns"]:
-        """Latents of pictures in -1..1; differentiable, because the gradient goes to a scene."""
+        """Latents of pictures in -1..1; differentiable: the gradient goes to a scene."""
         mean = self.distribution(x)[0]
         return (mean - self.shift[:, None, None]) * self.scale[:, None, None]
 

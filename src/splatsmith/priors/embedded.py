@@ -93,7 +93,7 @@ class EmbeddedPrior:
         vocabulary: Vocabulary,
         words: WordTable,
         name: str,
-        nature: Nature = Nature(),  # noqa: B008 (it is frozen)
+        nature: Nature = Nature(),
         autoencoder: Autoencoder | None = None,
     ) -> None:
         self.net = channels_last(net.eval().requires_grad_(False))
@@ -122,7 +122,7 @@ class EmbeddedPrior:
     def encode(
         self, color: Float[Tensor, "views height width 3"]
     ) -> Float[Tensor, "views channels rows columns"]:
-        """Pictures in 0..1 to -1..1 at the prior's resolution, or to latents; differentiable."""
+        """Pictures in 0..1 to -1..1 at the prior's size, or to latents; differentiable."""
         if self.autoencoder is None:
             return encode_pixels(color, self.resolution)
         return self.autoencoder.encode(encode_pixels(color, self.autoencoder.shape.resolution))

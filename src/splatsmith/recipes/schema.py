@@ -95,6 +95,7 @@ class Stage:
     size: int = 64  # pixels a side of what is drawn, 8 to 1024
     background: Background = "white"  # random: one plain color per view
     prior: str = ""  # name of a prior that ships; empty: the run's own
+    view_words: bool = True  # say "front view" and the like after the prompt
     start: StartSettings | None = None  # the first stage needs it, later ones have none
     cameras: OrbitSampler = field(default_factory=OrbitSampler)
     score: ScoreSettings = field(default_factory=SDS)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from splatsmith.evaluate.evaluators import SHIPPED, save_evaluators
 from splatsmith.evaluate.features import Regression, hog, lab_histogram
-from splatsmith.evaluate.network import BINS, Answers, Network, NetworkShape
+from splatsmith.evaluate.network import BINS, Answers, NetworkShape
 from splatsmith.optimize.streams import stream
 from splatsmith.toybox.catalog import CATEGORIES
 from splatsmith.toybox.words import COLORS

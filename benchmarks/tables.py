@@ -1,0 +1,199 @@
+"""Make one of the tables of docs/results.md: runs, weights, claims.
+
+    python benchmarks/tables.py S1 [--out runs/tables] [--limit N] [--page docs/results.md]
+
+What each table compares and what it is to show stands in claims.toml, written before the runs.
+The same command goes on after a stop. The evaluators are tested first, or there is no table.
+"""
+
+import argparse
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from splatsmith.cli.evaluation_jobs import (
+    Bench,
+    Request,
+    carry_out,
+    claim,
+    missing_runs,
+    prepare,
+)
+from splatsmith.cli.evaluation_report import controls_line, controls_of
+from splatsmith.cli.memory import keep_memory
+from splatsmith.evaluate.record import Record
+from splatsmith.evaluate.statistics import holm, mcnemar, paired_difference
+from splatsmith.evaluate.table import HEADLINE, LOOK, READ, Column, check_hashes, summary
+
+HERE = Path(__file__).parent
+COLUMNS = ("PR@1 (E1)", "PR@1 (E2)", "PRview (E1)", "Janus rate", "T", "IoU*", "PSNR*, dB")
+MORE = ("dE", "Float", "Haze, %", "failed", "seconds", "splats")
+SHARES = {"E1 JR", "E1 PR@1", "E2 PR@1", "Fail"}
+BEGIN, END = "<!-- {} -->", "<!-- end of {} -->"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of doing it, and the records of its runs."""
+
+    name: str
+    records: tuple[Record, ...]
+
+    def values(self, metric: str) -> dict[tuple[str, int], float]:
+        """The metric by prompt and seed, where it applies."""
+        found = {(r.prompt, r.seed): r.metrics.get(metric) for r in self.records}
+        return {key: value for key, value in found.items() if value is not None}
+
+
+def main() -> None:
+    """Runs first, then the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    tables = tomllib.loads((HERE / "claims.toml").read_text())
+    parser.add_argument("table", choices=list(tables))
+    parser.add_argument("--out", type=Path, default=Path("runs/tables"))
+    parser.add_argument("--limit", type=int, help="only the first so many runs of each arm")
+    parser.add_argument("--page", type=Path, default=HERE.parent / "docs" / "results.md")
+    asked = parser.parse_args()
+    keep_memory()
+    table = tables[asked.table]
+    benches = [
+        bench_of(table, arm, asked.out / asked.table, asked.limit) for arm in table["arms"]
+    ]
+    controls = [controls_line(one) for one in controls_of(benches[0])]
+    arms = [
+        Arm(arm["name"], records_of(bench, arm["name"]))
+        for arm, bench in zip(table["arms"], benches, strict=True)
+    ]
+    check_hashes([record for arm in arms for record in arm.records])
+    text = section(asked.table, table, arms, controls)
+    put(asked.page, asked.table, text)
+    print(text)
+
+
+def bench_of(
+    table: Mapping[str, Any], arm: Mapping[str, Any], out: Path, limit: int | None
+) -> Bench:
+    """An arm's evaluation, opened and checked."""
+    folder = out / "".join(c if c.isalnum() else "-" for c in arm["name"])
+    folder.mkdir(parents=True, exist_ok=True)
+    bench = prepare(
+        Request(
+            tier=table["tier"],
+            recipe=table.get("recipe", "quick"),
+            overrides=tuple(arm["set"]),
+            prior=arm.get("prior"),
+            evaluator=None,
+            out=folder,
+            limit=limit,
+        )
+    )
+    return replace(bench, origin=replace(bench.origin, recipe=arm["name"]))
+
+
+def records_of(bench: Bench, name: str) -> tuple[Record, ...]:
+    """The arm's records; runs that are missing are made now."""
+    claim(bench)
+    for number, job in enumerate(todo := missing_runs(bench), start=1):
+        record = carry_out(bench, job)
+        print(f"{name} {number}/{len(todo)}: {job.prompt} {record.seconds:.0f} s", flush=True)
+    return tuple(record for record in bench.records() if record.kind == "run")
+
+
+def section(
+    name: str, table: Mapping[str, Any], arms: Sequence[Arm], controls: Sequence[str]
+) -> str:
+    """The table's part of the page."""
+    first = arms[0].records[0]
+    columns = [c for c in (*HEADLINE, *READ, *LOOK) if c.title in (*COLUMNS, *MORE)]
+    columns.sort(key=lambda c: (*COLUMNS, *MORE).index(c.title))
+    lines = [f"## {name}: {table['title']}", "", table["note"], ""]
+    lines += ["| arm | n | " + " | ".join(c.title for c in columns) + " |"]
+    lines += ["|" + "---|" * (len(columns) + 2)]
+    for arm in arms:
+        cells = [cell(c, arm.records) for c in columns]
+        lines.append(f"| {arm.name} | {len(arm.records)} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "In brackets: 95 % intervals, Wilson's or by bootstrap over prompts.",
+    ]
+    lines += ["", "| claim | difference | wanted | p (Holm) | holds |", "|---|---|---|---|---|"]
+    lines += verdicts(table.get("claims", []), {arm.name: arm for arm in arms})
+    origin = first.origin
+    priors = dict.fromkeys(r.origin.prior for arm in arms for r in arm.records)
+    lines += [
+        "",
+        f"`python benchmarks/tables.py {name}`; commit {origin.commit}, priors {', '.join(priors)}, "
+        f"evaluators {', '.join(origin.evaluators)}, lists {origin.lists_sha256[:12]}.",
+        *(f"- {line}" for line in controls),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def cell(column: Column, records: Sequence[Record]) -> str:
+    """A number with its interval."""
+    found = summary(column, records)
+    if found is None:
+        return ""
+    scale, digits = (100, 0) if column.kind == "share" else (1, column.digits)
+    low, value, high = (x * scale for x in (found.low, found.value, found.high))
+    unit = " %" if column.kind == "share" else ""
+    return f"{value:.{digits}f}{unit} ({low:.{digits}f}..{high:.{digits}f})"
+
+
+def verdicts(claims: Sequence[Mapping[str, Any]], arms: Mapping[str, Arm]) -> list[str]:
+    """A line for each claim, p-values adjusted for their number."""
+    tests = [compared(one, arms[one["better"]], arms[one["worse"]]) for one in claims]
+    adjusted = holm([p for _, p in tests])
+    lines = []
+    for one, (gain, _), p in zip(claims, tests, adjusted, strict=True):
+        # A claim of "not worse by more than" needs no significance.
+        holds = gain >= one["by"] and (one["by"] < 0 or p < 0.05)
+        lines.append(
+            f"| {one['says']} ({one['metric']}) | {gain:+.3f} | {one['by']:+.3f} | {p:.3f} | "
+            f"{'yes' if holds else 'no'} |"
+        )
+    return lines
+
+
+def compared(one: Mapping[str, Any], better: Arm, worse: Arm) -> tuple[float, float]:
+    """How far the better arm is ahead over paired runs, and the p-value of no difference."""
+    first, second = better.values(one["metric"]), worse.values(one["metric"])
+    keys = [key for key in first if key in second]
+    sign = -1.0 if one.get("lower") else 1.0
+    a = torch.tensor([sign * first[k] for k in keys], dtype=torch.float64)
+    b = torch.tensor([sign * second[k] for k in keys], dtype=torch.float64)
+    gain = float((a - b).mean())
+    if one["metric"] in SHARES:
+        return gain, mcnemar([v != 0 for v in a.tolist()], [v != 0 for v in b.tolist()])
+    clusters = [prompt for prompt, _ in keys]
+    interval = paired_difference(a, b, clusters, torch.Generator().manual_seed(0))
+    return gain, normal_p(interval.value, interval.low, interval.high)
+
+
+def normal_p(value: float, low: float, high: float) -> float:
+    """Two-sided p of no difference for a normal estimate with this 95 % interval."""
+    spread = (high - low) / (2 * 1.96)
+    if not spread > 0:
+        return 1.0 if value == 0 else 0.0
+    return float(torch.special.erfc(torch.tensor(abs(value) / spread / 2**0.5)))
+
+
+def put(page: Path, name: str, text: str) -> None:
+    """Replace the table's part of the page, or add it at the end."""
+    whole = page.read_text() if page.is_file() else "# Results\n"
+    begin, end = BEGIN.format(name), END.format(name)
+    block = f"{begin}\n{text}{end}\n"
+    if begin in whole:
+        before, rest = whole.split(begin, 1)
+        whole = before + block + rest.split(end + "\n", 1)[1]
+    else:
+        whole = whole.rstrip("\n") + "\n\n" + block
+    page.write_text(whole)
+
+
+if __name__ == "__main__":
+    main()
