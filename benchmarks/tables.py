@@ -126,8 +126,8 @@ def section(
     priors = dict.fromkeys(r.origin.prior for arm in arms for r in arm.records)
     lines += [
         "",
-        f"`python benchmarks/tables.py {name}`; commit {origin.commit}, priors {', '.join(priors)}, "
-        f"evaluators {', '.join(origin.evaluators)}, lists {origin.lists_sha256[:12]}.",
+        f"`python benchmarks/tables.py {name}`; commit {origin.commit}, "
+        f"priors {', '.join(priors)}, evaluators {', '.join(origin.evaluators)}, lists {origin.lists_sha256[:12]}.",
         *(f"- {line}" for line in controls),
     ]
     return "\n".join(lines) + "\n"

@@ -2,7 +2,7 @@
 
 What Stable Diffusion's is in large (Rombach et al. 2022), with a quarter of the side instead
 of an eighth. Latents are scaled to a standard deviation of about one, so that they can be
-noised like pictures. The encoder is deterministic: it answers with the mean of its distribution.
+noised like pictures. The encoder is deterministic: it answers with its distribution's mean.
 """
 
 from dataclasses import dataclass

@@ -173,7 +173,7 @@ def losses(answers: Answers, lesson: Lesson) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def azimuth_target(azimuth: Float[Tensor, "views"]) -> Float[Tensor, "views bins"]:
-    """Shares of the two bins (30 degrees, the first centered on 0) that an azimuth is between."""
+    """Shares of the two bins (30 degrees, the first centered on 0) around an azimuth."""
     place = (azimuth / (360 / BINS)) % BINS
     gap = (place[:, None] - torch.arange(BINS, device=azimuth.device)).abs()
     return (1 - torch.minimum(gap, BINS - gap)).clamp(min=0)
