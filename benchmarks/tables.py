@@ -127,7 +127,8 @@ def section(
     lines += [
         "",
         f"`python benchmarks/tables.py {name}`; commit {origin.commit}, "
-        f"priors {', '.join(priors)}, evaluators {', '.join(origin.evaluators)}, lists {origin.lists_sha256[:12]}.",
+        f"priors {', '.join(priors)}, evaluators {', '.join(origin.evaluators)}, "
+        f"lists {origin.lists_sha256[:12]}.",
         *(f"- {line}" for line in controls),
     ]
     return "\n".join(lines) + "\n"
