@@ -81,7 +81,8 @@ def _evaluator(
     from splatsmith.train.evaluator import EvaluatorTraining, train_evaluator
 
     settings = EvaluatorTraining()
-    settings = replace(settings, seed=seed, minutes=minutes or settings.minutes)
+    # Its seeds stay away from those of the priors that it will judge.
+    settings = replace(settings, seed=settings.seed + seed, minutes=minutes or settings.minutes)
     return train_evaluator(settings, out, resume=resume, device=device)
 
 
