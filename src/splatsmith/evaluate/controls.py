@@ -90,7 +90,7 @@ def check_controls(
     """Put an evaluator to the test with `count` objects of each kind.
 
     The objects are those of P-janus (six categories in their held-out colors), in turn, each an
-    instance of its own. Takes about a minute on one core for 24.
+    instance of its own. Takes half a minute on one core for 24.
     """
     toys = control_objects(generator, count)
     whole = [as_gaussians(toy, generator) for toy in toys]

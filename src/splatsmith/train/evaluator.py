@@ -39,15 +39,15 @@ class EvaluatorTraining:
     pictures: int = 24_000  # of the pool, at 27 KiB each
     held: int = 1_800  # pictures of the examination
     batch: int = 64
-    rate: float = 2e-3  # after warm-up and before the fall
+    rate: float = 4e-3  # after warm-up and before the fall
     warm_up: int = 100  # steps
     fall_from: float = 0.4  # share of the time after which the rate falls, in a straight line
     weight_decay: float = 0.02
     averaging: float = 0.998  # decay per step of the moving average of the weights
-    color_weight: float = 0.5  # of its loss, against 1 of the category's
-    azimuth_weight: float = 0.5
+    color_weight: float = 1.0  # of its loss, against 1 of the category's
+    azimuth_weight: float = 1.5  # the slowest to learn
     regression_pictures: int = 9_000  # that E2 is fitted to
-    widths: tuple[int, ...] = (32, 64, 96, 128, 192)  # of E1's stages
+    widths: tuple[int, ...] = (32, 48, 64, 96, 160)  # of E1's stages
 
     def rate_at(self, progress: float, step: int) -> float:
         """Learning rate after a share `progress` (0 to 1) of the time."""

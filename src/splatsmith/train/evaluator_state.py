@@ -1,4 +1,4 @@
-"""E1 while it learns: network, moving average, optimizers; and the checkpoint of all that."""
+"""E1 while it learns: network, moving average, optimizer; and the checkpoint of it all."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -7,12 +7,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.evaluate.network import Network, NetworkShape
 from splatsmith.files import replace_file
-from splatsmith.train.muon import Muon, suits_muon
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -26,7 +25,7 @@ class EvaluatorState:
 
 
 class Pupil:
-    """The network, its average, Muon for its convolutions and AdamW for the rest."""
+    """The network, its average, and AdamW."""
 
     def __init__(self, shape: NetworkShape, seed: int, device: str) -> None:
         with torch.random.fork_rng(devices=[]):
@@ -37,40 +36,29 @@ class Pupil:
         for net in (self.net, self.average):
             net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average.requires_grad_(False)
-        wide, rest = list[nn.Parameter](), list[nn.Parameter]()
-        for name, parameter in self.net.named_parameters():
-            convolution = name.startswith("stages") and suits_muon(name, parameter)
-            (wide if convolution else rest).append(parameter)
-        self.optimizers: list[torch.optim.Optimizer] = [Muon(wide)] if wide else []
-        self.optimizers.append(torch.optim.AdamW(rest, betas=(0.9, 0.99), fused=True))
+        # Muon, which the prior learns with, was tried: no faster here, for all its work.
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), betas=(0.9, 0.99), fused=True)
 
     def move(self, rate: float, weight_decay: float, averaging: float) -> None:
         """One step along the gradients that are there, which are then gone."""
-        for group in (g for o in self.optimizers for g in o.param_groups):
+        for group in self.optimizer.param_groups:
             group["lr"], group["weight_decay"] = rate, weight_decay
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         if torch.isfinite(norm):
-            for optimizer in self.optimizers:
-                optimizer.step()
+            self.optimizer.step()
         self.net.zero_grad(set_to_none=True)
         averages: list[Tensor] = list(self.average.parameters())
         weights: list[Tensor] = list(self.net.parameters())
         with torch.no_grad():
             torch._foreach_lerp_(averages, weights, 1 - averaging)
 
-    def moved(self) -> list[tuple[str, nn.Parameter, torch.optim.Optimizer]]:
-        """Every parameter with its name and the optimizer that moves it."""
-        names = {parameter: name for name, parameter in self.net.named_parameters()}
-        groups = [(group, o) for o in self.optimizers for group in o.param_groups]
-        return [(names[p], p, o) for group, o in groups for p in group["params"]]
-
 
 def save_pupil(out: Path, state: EvaluatorState, pupil: Pupil) -> None:
     """Write the checkpoint, whole or not at all."""
     tensors = {f"net.{k}": v for k, v in pupil.net.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in pupil.average.state_dict().items()}
-    for name, parameter, optimizer in pupil.moved():
-        for key, value in optimizer.state[parameter].items():
+    for name, parameter in pupil.net.named_parameters():
+        for key, value in pupil.optimizer.state[parameter].items():
             tensors[f"moments.{name}.{key}"] = value
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     header = {"counters": json.dumps(asdict(state))}
@@ -89,9 +77,9 @@ def load_pupil(out: Path, shape: NetworkShape, device: str) -> tuple[EvaluatorSt
         pupil = Pupil(shape, 0, device)
         pupil.net.load_state_dict(_part(tensors, "net."))
         pupil.average.load_state_dict(_part(tensors, "average."))
-        for name, parameter, optimizer in pupil.moved():
+        for name, parameter in pupil.net.named_parameters():
             if moments := _part(tensors, f"moments.{name}."):
-                optimizer.state[parameter] = moments
+                pupil.optimizer.state[parameter] = moments
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError, OSError) as error:
         raise InvalidFile(path, None, f"not a checkpoint of this training ({error})") from error
     return state, pupil
