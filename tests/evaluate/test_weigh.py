@@ -9,7 +9,7 @@ from fakes import Fake
 from splatsmith.errors import InputError
 from splatsmith.evaluate.record import Origin, Record, from_line, to_line
 from splatsmith.evaluate.truth import as_gaussians, true_objects, with_floaters
-from splatsmith.evaluate.weigh import FAILED_READING, failed, weigh, weigh_pictures
+from splatsmith.evaluate.weigh import BOTH, FAILED_READING, failed, weigh, weigh_pictures
 from splatsmith.scenes import from_points
 from splatsmith.toybox import build
 
@@ -118,9 +118,11 @@ def test_a_failure_lacks_nothing_that_means_are_taken_of(metrics):
     assert {f"E1 {name}" for name in FAILED_READING} <= set(metrics)
 
 
-def test_two_things_are_weighed_by_their_geometry_alone(duck, evaluators, gen):
+def test_two_things_are_weighed_by_their_geometry_and_by_being_found(duck, evaluators, gen):
     found = weigh(duck, "a yellow duck on a green barrel", evaluators, gen)
-    assert not any(name.startswith("E") for name in found)
+    read = {name: value for name, value in found.items() if name.startswith("E")}
+    assert set(read) == {f"{kind} {name}" for kind in ("E1", "E2") for name in BOTH}
+    assert not any(read.values())  # The fake evaluators see one thing only.
     assert found["dE"] is None
     assert 0 < found["IoU*"] < 0.85
 

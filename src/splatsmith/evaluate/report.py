@@ -8,6 +8,7 @@ from rich.table import Table
 from splatsmith.evaluate.record import Record
 from splatsmith.evaluate.statistics import Interval
 from splatsmith.evaluate.table import (
+    BOTH,
     HEADLINE,
     LOOK,
     READ,
@@ -33,7 +34,7 @@ def markdown(
     for table in roll.lists:
         lines += [f"## {table.prompts.name}: {table.prompts.about}", ""]
         lines += [*_grid(table, HEADLINE), ""]
-        for columns in (READ[:5], READ[5:], LOOK):
+        for columns in (READ[:5], READ[5:], BOTH, LOOK):
             lines += [*_grid(table, columns), ""]
         div = (diversity or {}).get(table.prompts.name)
         if div is not None:

@@ -48,6 +48,11 @@ READ = tuple(
     for kind in ("E1", "E2")
     for name in ("PR@5", "PRview", "Cat", "Col", "GeoCat")
 )
+BOTH = tuple(
+    Column(f"{title} ({kind})", f"{kind} {metric}", "share")
+    for kind in ("E1", "E2")
+    for title, metric in (("both found", "Both"), ("both, with colors", "BothCol"))
+)
 LOOK = (
     Column("T", "E1 T", "mean", janus=True),
     Column("S", "E1 S", "mean", janus=True),
@@ -156,7 +161,7 @@ def _maker(record: Record) -> tuple[str, str]:
 
 
 def _cells(records: Sequence[Record]) -> dict[str, Interval]:
-    cells = {c.title: summary(c, records) for c in (*HEADLINE, *READ, *LOOK)}
+    cells = {c.title: summary(c, records) for c in (*HEADLINE, *READ, *BOTH, *LOOK)}
     return {title: cell for title, cell in cells.items() if cell is not None}
 
 

@@ -20,6 +20,7 @@ from splatsmith.evaluate.mass import needle_share, pieces, view_dependence
 from splatsmith.evaluate.matching import Match, best_match, look
 from splatsmith.evaluate.measures import (
     Retrieval,
+    both_found,
     category_right,
     failure,
     retrieval,
@@ -38,6 +39,7 @@ COVERED = 0.9  # alpha from which a pixel's color is the object's own
 
 # What a failed scene is given: 0 where more is better, the worst where there is a worst.
 READINGS = ("PR@1", "PR@5", "PRview", "Cat", "Col", "GeoCat", "T", "JR")
+BOTH = ("Both", "BothCol")  # of two things: both found, and in their colors
 FAILED_READING: Mapping[str, float] = dict.fromkeys(READINGS, 0.0) | {"JR": 1.0}
 FAILED_SCENE: Mapping[str, float] = {"IoU*": 0.0, "PSNR*": 0.0, "F*": 0.0, "Float": 1.0}
 
@@ -85,6 +87,8 @@ def failed(prompt: str, evaluators: Sequence[Evaluator]) -> Metrics:
             if name in ("T", "JR") and not evaluator.reads_azimuth:
                 continue
             metrics[_named(evaluator, name)] = value if wanted(prompt).alone else None
+        for name in BOTH if not wanted(prompt).alone else ():
+            metrics[_named(evaluator, name)] = 0.0
     return metrics
 
 
@@ -118,10 +122,12 @@ def _reading(
     scene: Gaussians, seen: Seen, gray: Tensor, asked: Wanted, evaluator: Evaluator
 ) -> Metrics:
     """What one evaluator reads, from both backgrounds, from bare shape, and all around."""
-    if not asked.alone:
-        return {}
     pictures = torch.cat([seen.over(WHITE), seen.over(GRAY)])
     judgement = evaluator.judge(pictures, asked.category)
+    if not asked.alone:
+        things = (asked.category, asked.color), (asked.second_category, asked.second_color)
+        both = zip(BOTH, both_found(judgement, things), strict=True)
+        return {_named(evaluator, name): float(value) for name, value in both}
     found = _retrieved(retrieval(judgement, asked.category, asked.color))
     bare = category_right(evaluator.judge(gray, asked.category), asked.category)
     found["GeoCat"] = float(bare)
