@@ -32,8 +32,8 @@ class Slot:
 class Category:
     """One kind of object. `front`: its front and back cannot be mistaken for each other.
 
-    `dress` is the color of its middle instance in sheets. `roles` says what it can do in
-    a scene of two objects, see `relations.py`.
+    `dress` is the color of its middle instance in sheets. `roles` matter in scenes of two: the
+    "large" are never put on or under something, the "worn" can be worn on a head.
     """
 
     name: str

@@ -168,7 +168,6 @@ ROWS = (
         "pillows*=white headboard=wood sheet=white",
         "blue",
         front=True,
-        roles="carries",
     ),
     category(
         bookshelf,
@@ -182,7 +181,6 @@ ROWS = (
         "height:low/tall seat:small/big legs:thin/thick",
         "legs*=wood",
         "red",
-        roles="carries",
     ),
     category(
         clock,

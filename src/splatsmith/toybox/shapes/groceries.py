@@ -120,7 +120,6 @@ ROWS = (
         "height:low/tall width:narrow/wide cherries slice",
         "icing=white cherries*=red plate=gray",
         "pink",
-        roles="carries",
     ),
     category(
         burger,

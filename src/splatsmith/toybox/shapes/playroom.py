@@ -65,7 +65,6 @@ ROWS = (
         "height:low/tall girth:slim/fat ropes:thin/thick",
         "rims*=yellow ropes*=white skin=cream",
         "red",
-        roles="carries",
     ),
     category(
         flower,
