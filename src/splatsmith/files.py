@@ -5,6 +5,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from splatsmith.errors import InvalidFile
+
 
 def replace_file(path: Path, data: bytes) -> None:
     """Put `data` at `path` so that a reader sees the old bytes or the new, never a mixture.
@@ -44,3 +46,22 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def shipped_file(name: str) -> Path:
+    """Where weights are: inside the package when installed, beside `src` in a checkout."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "weights", package.parents[1] / "weights"):
+        if (folder / name).is_file():
+            return folder / name
+    return package / "weights" / name
+
+
+def check_shipped(path: Path, digest: str) -> None:
+    """InvalidFile unless SHA-256 `digest` is the one that `SHA256SUMS` beside `path` gives."""
+    sums = path.parent / "SHA256SUMS"
+    lines = sums.read_text().splitlines() if sums.is_file() else []
+    if [digest, path.name] not in [line.split() for line in lines]:
+        raise InvalidFile(
+            path, None, "its SHA-256 is not the one it shipped with; reinstall the package"
+        )

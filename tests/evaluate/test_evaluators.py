@@ -141,6 +141,6 @@ def test_a_file_for_another_world_is_refused(saved, tmp_path):
 
 def test_the_shipped_file_must_be_the_one_that_shipped(saved, monkeypatch):
     path = saved[0]
-    monkeypatch.setattr(evaluators, "shipped_evaluator", lambda: path)
+    monkeypatch.setattr(evaluators, "shipped_file", lambda name: path)
     with pytest.raises(InvalidFile, match="SHA-256"):
         load_e1()

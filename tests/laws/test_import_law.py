@@ -20,7 +20,7 @@ ALL = LOOP | {"toybox", "train", "evaluate", "batch", "studio", "cli"}
 # What each part may import beside itself, errors and files. A new folder needs a row here.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
-    "files": set(),
+    "files": {"errors"},
     "cameras": set(),
     "toybox": {"cameras"},
     "prompts": {"toybox.words"},

@@ -20,7 +20,7 @@ from torch import Tensor
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.evaluate.features import Regression, hog, lab_histogram
 from splatsmith.evaluate.network import SIZE, Network, NetworkShape
-from splatsmith.files import replace_file
+from splatsmith.files import check_shipped, replace_file, shipped_file
 from splatsmith.toybox.catalog import CATEGORIES
 from splatsmith.toybox.words import COLORS
 
@@ -179,18 +179,9 @@ def save_evaluators(
     replace_file(path, save(plain, metadata=header))
 
 
-def shipped_evaluator() -> Path:
-    """Where the weights are: inside the package when installed, beside `src` in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "weights", package.parents[1] / "weights"):
-        if (folder / SHIPPED).is_file():
-            return folder / SHIPPED
-    return package / "weights" / SHIPPED
-
-
 def _read(path: Path | None) -> tuple[Path, dict[str, str], dict[str, Tensor], str]:
     """The file itself, its header, its tensors as float32 and its SHA-256."""
-    file = shipped_evaluator() if path is None else Path(path)
+    file = shipped_file(SHIPPED) if path is None else Path(path)
     if not file.is_file():
         raise InputError(
             f"No evaluator at {file}; `splatsmith train evaluator` makes one, or leave out "
@@ -199,7 +190,7 @@ def _read(path: Path | None) -> tuple[Path, dict[str, str], dict[str, Tensor], s
     data = file.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if path is None:
-        _check_shipped(file, digest)
+        check_shipped(file, digest)
     header = _header(file, data)
     try:
         tensors = {name: value.float() for name, value in load(data).items()}
@@ -227,15 +218,6 @@ def _header(path: Path, data: bytes) -> dict[str, str]:
                 path, 8, f"trained on other {name} than the toybox has; train it again"
             )
     return header
-
-
-def _check_shipped(path: Path, digest: str) -> None:
-    sums = path.parent / "SHA256SUMS"
-    lines = sums.read_text().splitlines() if sums.is_file() else []
-    if [digest, path.name] not in [line.split() for line in lines]:
-        raise InvalidFile(
-            path, None, "its SHA-256 is not the one it shipped with; reinstall the package"
-        )
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

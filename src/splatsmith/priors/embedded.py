@@ -20,13 +20,13 @@ from torch import Tensor
 
 from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError, InvalidFile
-from splatsmith.files import replace_file
+from splatsmith.files import check_shipped, replace_file
 from splatsmith.priors.autoencoder import Autoencoder, AutoencoderShape
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features, channels_last
 from splatsmith.priors.pixels import decode_pixels, encode_pixels
 from splatsmith.priors.prediction import Prediction
 from splatsmith.priors.schedule import Cosine, NoiseSchedule
-from splatsmith.priors.shipped import SHIPPED, check_shipped, shipped_weights
+from splatsmith.priors.shipped import SHIPPED, shipped_weights
 from splatsmith.priors.text import Text, WordTable
 from splatsmith.prompts.prompt import Prompt
 from splatsmith.prompts.vocabulary import Vocabulary
