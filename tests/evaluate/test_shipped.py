@@ -17,7 +17,7 @@ def evaluator(request: pytest.FixtureRequest) -> Evaluator:
 
 
 def test_it_reads_the_toyboxs_own_pictures(evaluator: Evaluator, gen: torch.Generator) -> None:
-    """Another renderer, another light, pairs of held-out instances; chance is 0.014 and 0.083."""
+    """Another renderer, another light, held-out pairs; chance is 0.014 and 0.083."""
     toys = true_objects("held", gen)
     azimuth = torch.rand(len(toys), generator=gen) * 360
     color = render(toys, orbit(azimuth, 15.0, width=96, height=96)).color
