@@ -19,7 +19,7 @@ from splatsmith.optimize.book import Book
 from splatsmith.optimize.state import RunState
 from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
-from splatsmith.priors.protocol import Prior
+from splatsmith.priors.protocol import Condition, Prior
 from splatsmith.prompts import Prompt
 from splatsmith.recipes.schema import Stage
 from splatsmith.render.picture import Picture
@@ -123,8 +123,11 @@ def look(setting: Setting, state: RunState) -> Seen:
 
 def ask(setting: Setting, step: int, seen: Seen) -> Distilled:
     """What the prior makes of the pictures, and the gradient that follows from it."""
-    tell = repelled if setting.stage.score.perp_neg else type(setting.prior).condition
-    condition = tell(setting.prior, setting.prompt, seen.cameras)
+    told = (setting.prompt, seen.cameras)
+    if setting.stage.score.perp_neg:
+        condition: Condition = repelled(setting.prior, *told)
+    else:
+        condition = setting.prior.condition(*told)
     draws = setting.draws("noise", step)
     progress = setting.progress(step)
     return distill(setting.stage.score, setting.prior, condition, seen.x, progress, draws)
