@@ -3,9 +3,13 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from splatsmith.errors import InvalidFile
+
+T = TypeVar("T")
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -65,3 +69,8 @@ def check_shipped(path: Path, digest: str) -> None:
         raise InvalidFile(
             path, None, "its SHA-256 is not the one it shipped with; reinstall the package"
         )
+
+
+def part_of(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
+    """What a file holds under names that begin with `prefix`, by the rest of the name."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

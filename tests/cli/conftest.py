@@ -12,8 +12,8 @@ from splatsmith.prompts import Vocabulary
 WORDS = ("red", "blue", "ball", "cube", "a")
 
 
-@pytest.fixture(scope="session")
-def prior_file(tmp_path_factory):
+def write_prior(path, words, vocabulary):
+    """A prior file with these words and weights that know nothing."""
     shape = DenoiserShape(
         resolution=32,
         outer_width=16,
@@ -25,20 +25,30 @@ def prior_file(tmp_path_factory):
         signal_width=16,
         text_width=16,
         text_layers=1,
-        vocabulary=len(WORDS) + 1,
-        words=8,
+        vocabulary=len(words.words) + 1,
+        words=words.length,
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = Denoiser(shape)
+    save_embedded(path, EmbeddedPrior(net, vocabulary, words, "a test"), {"by": "a test"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_prior():
+    """`write_prior`, for tests with words of their own."""
+    return write_prior
+
+
+@pytest.fixture(scope="session")
+def prior_file(tmp_path_factory):
     vocabulary = Vocabulary(
         kinds={"object": ("ball", "cube"), "color": ("red", "blue"), "filler": ("a",)},
         synonyms={"sphere": "ball"},
     )
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    prior = EmbeddedPrior(net, vocabulary, WordTable(WORDS, 8), "a test")
-    save_embedded(path, prior, {"by": "a test"})
-    return path
+    return write_prior(path, WordTable(WORDS, 8), vocabulary)
 
 
 @pytest.fixture

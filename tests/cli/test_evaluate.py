@@ -16,8 +16,6 @@ from splatsmith.evaluate.lists import Job
 from splatsmith.evaluate.record import read_records
 from splatsmith.evaluate.report import CAVEAT
 from splatsmith.optimize.signals import Interrupted
-from splatsmith.priors.denoiser import Denoiser, DenoiserShape
-from splatsmith.priors.embedded import EmbeddedPrior, save_embedded
 from splatsmith.recipes.load import load_recipe, recipe_names
 from splatsmith.toybox import CATEGORIES, COLORS
 from splatsmith.train.words import embedded_vocabulary, word_table
@@ -69,28 +67,10 @@ bad_color = [0.97]
 
 
 @pytest.fixture(scope="module")
-def knowing_prior(tmp_path_factory):
+def knowing_prior(tmp_path_factory, make_prior):
     """A prior file with the toybox's words and weights that know nothing."""
-    words = word_table()
-    shape = DenoiserShape(
-        resolution=32,
-        outer_width=16,
-        middle_width=16,
-        inner_width=16,
-        inner_blocks=1,
-        attentive_blocks=(0,),
-        heads=2,
-        signal_width=16,
-        text_width=16,
-        text_layers=1,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        net = Denoiser(shape)
     path = tmp_path_factory.mktemp("weights") / "knowing.safetensors"
-    prior = EmbeddedPrior(net, embedded_vocabulary(), words, "a test")
-    save_embedded(path, prior, {"by": "a test"})
-    return path
+    return make_prior(path, word_table(), embedded_vocabulary())
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,10 @@ from splatsmith.evaluate.mass import (
     masses,
     needle_share,
     pieces,
-    rotations,
     view_dependence,
 )
 from splatsmith.evaluate.views import standard_views
+from splatsmith.render.reference import rotation_matrices
 from splatsmith.scenes import from_points
 from splatsmith.scenes.gaussians import Gaussians
 
@@ -116,7 +116,7 @@ def test_needles_are_long_and_not_flat():
 def test_rotations_turn_as_the_renderer_does():
     half = math.radians(30) / 2
     quats = torch.tensor([[math.cos(half), 0, 0, math.sin(half)], [0.0, 0, 0, 0]])
-    turned = rotations(quats * 3) @ torch.tensor([1.0, 0, 0])
+    turned = rotation_matrices(quats * 3) @ torch.tensor([1.0, 0, 0])
     c, s = math.cos(math.radians(30)), math.sin(math.radians(30))
     torch.testing.assert_close(turned, torch.tensor([[c, s, 0], [1.0, 0, 0]]))
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.evaluate.features import Regression, hog, lab_histogram
 from splatsmith.evaluate.network import SIZE, Network, NetworkShape
-from splatsmith.files import check_shipped, replace_file, shipped_file
+from splatsmith.files import check_shipped, part_of, replace_file, shipped_file
 from splatsmith.toybox.catalog import CATEGORIES
 from splatsmith.toybox.words import COLORS
 
@@ -138,7 +138,7 @@ def load_e1(path: Path | None = None) -> NetworkEvaluator:
     file, header, tensors, digest = _read(path)
     try:
         network = Network(NetworkShape.from_plain(json.loads(header["shape"])))
-        network.load_state_dict(_part(tensors, "e1."))
+        network.load_state_dict(part_of(tensors, "e1."))
     except (RuntimeError, TypeError, ValueError, KeyError) as error:
         raise InvalidFile(file, None, f"not a usable evaluator ({error})") from error
     network.eval().requires_grad_(False)
@@ -150,7 +150,7 @@ def load_e2(path: Path | None = None) -> RegressionEvaluator:
     file, _, tensors, digest = _read(path)
     try:
         category, color = (
-            Regression(**_part(tensors, f"e2.{name}.")) for name in ("category", "color")
+            Regression(**part_of(tensors, f"e2.{name}.")) for name in ("category", "color")
         )
     except TypeError as error:
         raise InvalidFile(file, None, f"not a usable evaluator ({error})") from error
@@ -218,10 +218,6 @@ def _header(path: Path, data: bytes) -> dict[str, str]:
                 path, 8, f"trained on other {name} than the toybox has; train it again"
             )
     return header
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _number(category: str) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from splatsmith.cameras import Cameras
 from splatsmith.render.harmonics import color_from
+from splatsmith.render.reference import rotation_matrices
 from splatsmith.scenes.gaussians import Gaussians
 
 CELLS = 64  # a side of the occupancy grid
@@ -121,21 +122,8 @@ def _stamps(
     lattice = scene.means.new_tensor(LATTICE)
     lattice = lattice[lattice.norm(dim=1) <= EXTENT + 1e-6]
     local = lattice[None] * scene.scales[which, None]
-    rotation = rotations(scene.quats[which])
+    rotation = rotation_matrices(scene.quats[which])
     return scene.means[which, None] + local @ rotation.transpose(1, 2)
-
-
-def rotations(quats: Float[Tensor, "splats 4"]) -> Float[Tensor, "splats 3 3"]:
-    """World from splat axes; quaternions wxyz of any length, zero means not rotated."""
-    still = quats.new_tensor([1.0, 0.0, 0.0, 0.0])
-    safe = torch.where(quats.norm(dim=1, keepdim=True) > 1e-10, quats, still)
-    w, x, y, z = torch.nn.functional.normalize(safe, dim=1).unbind(-1)
-    rows = [
-        *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    ]
-    return torch.stack(rows, dim=-1).reshape(-1, 3, 3)
 
 
 def _cells_of(points: Float[Tensor, "*points 3"]) -> Int[Tensor, "*points"]:

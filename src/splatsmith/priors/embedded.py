@@ -20,7 +20,7 @@ from torch import Tensor
 
 from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError, InvalidFile
-from splatsmith.files import check_shipped, replace_file
+from splatsmith.files import check_shipped, part_of, replace_file
 from splatsmith.priors.autoencoder import Autoencoder, AutoencoderShape
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features, channels_last
 from splatsmith.priors.pixels import decode_pixels, encode_pixels
@@ -246,8 +246,7 @@ def load_embedded(path: Path | str | None = None) -> EmbeddedPrior:
 def _built(header: dict[str, str], tensors: dict[str, Tensor], name: str) -> EmbeddedPrior:
     shape = DenoiserShape.from_plain(json.loads(header["shape"]))
     net = Denoiser(shape)
-    inner = {k: t for k, t in tensors.items() if k.startswith(AUTOENCODER)}
-    net.load_state_dict({k: t for k, t in tensors.items() if k not in inner})
+    net.load_state_dict({k: t for k, t in tensors.items() if not k.startswith(AUTOENCODER)})
     words = WordTable(json.loads(header["words"]), shape.words)
     vocabulary = Vocabulary.from_json(header["vocabulary"])
     told = json.loads(header.get("nature", "{}"))
@@ -256,7 +255,7 @@ def _built(header: dict[str, str], tensors: dict[str, Tensor], name: str) -> Emb
     autoencoder = None
     if "autoencoder" in header:
         autoencoder = Autoencoder(AutoencoderShape(**json.loads(header["autoencoder"])))
-        autoencoder.load_state_dict({k.removeprefix(AUTOENCODER): t for k, t in inner.items()})
+        autoencoder.load_state_dict(part_of(tensors, AUTOENCODER))
     return EmbeddedPrior(net, vocabulary, words, name, nature, autoencoder)
 
 

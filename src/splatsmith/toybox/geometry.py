@@ -11,6 +11,7 @@ from splatsmith.errors import InputError
 from splatsmith.toybox import drawing, sdf
 from splatsmith.toybox.finishes import albedo
 from splatsmith.toybox.objects import Toy
+from splatsmith.toybox.tape import Tape
 
 SHELL = 0.02  # half-thickness of the layer from which surface points are projected, world units
 NEAR = 1e-4  # how far from the surface a projected point may end
@@ -19,17 +20,24 @@ NEAR = 1e-4  # how far from the surface a projected point may end
 def distance(
     toy: Toy, points: Float[Tensor, "points 3"]
 ) -> tuple[Float[Tensor, "points"], Int[Tensor, "points"]]:
-    """Signed distance (negative inside) and the part whose color shows, by the fastest way.
+    """Signed distance (negative inside) and the part whose color shows, by the fastest way."""
+    return tape_distance(toy.tape, points)
+
+
+def tape_distance(
+    tape: Tape, points: Float[Tensor, "points 3"]
+) -> tuple[Float[Tensor, "points"], Int[Tensor, "points"]]:
+    """The same for a tape.
 
     Points that ask for a gradient, or are not float32 on the CPU, go to the torch twin.
     """
     plain = points.dtype == torch.float32 and points.device.type == "cpu"
     if drawing.native is None or points.requires_grad or not plain:
-        return sdf.distance(toy.tape, points)
+        return sdf.distance(tape, points)
     result = torch.empty(len(points))
     part = torch.empty(len(points), dtype=torch.int32)
     given = points.contiguous().numpy()
-    drawing.native.distance(toy.tape.rows, toy.tape.heads, given, result.numpy(), part.numpy())
+    drawing.native.distance(tape.rows, tape.heads, given, result.numpy(), part.numpy())
     return result, part.long()
 
 

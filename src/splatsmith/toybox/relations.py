@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from splatsmith.errors import InputError
-from splatsmith.toybox import drawing, sdf
 from splatsmith.toybox.catalog import CATEGORIES
+from splatsmith.toybox.geometry import tape_distance
 from splatsmith.toybox.objects import (
     ToyObject,
     ToyPair,
@@ -194,21 +194,11 @@ def _enclosing(
 
 def _end(tape: Tape, axis: int, side: int) -> float:
     """Where a thing ends along an axis (0 x, 1 y, 2 z) on one side: felt along many lines."""
-    line = np.linspace(-FILL, FILL, 15, dtype=np.float32)
-    u, v = (a.reshape(-1) for a in np.meshgrid(line, line))
-    points = np.empty((len(u), 3), dtype=np.float32)
-    points[:, [i for i in range(3) if i != axis]] = np.stack([u, v], axis=1)
-    points[:, axis] = side
+    line = torch.linspace(-FILL, FILL, 15)
+    points = torch.full((len(line) ** 2, 3), float(side))
+    points[:, [i for i in range(3) if i != axis]] = torch.cartesian_prod(line, line)
     for _ in range(STEPS):
-        d = _distance(tape, points)
-        points[:, axis] -= side * np.maximum(d, 0)
-    arrived = points[_distance(tape, points) < TOUCH, axis]
+        d = tape_distance(tape, points)[0]
+        points[:, axis] -= side * d.clamp(min=0)
+    arrived = points[tape_distance(tape, points)[0] < TOUCH, axis]
     return float(side * (side * arrived).max()) if len(arrived) else side * FILL
-
-
-def _distance(tape: Tape, points: np.ndarray) -> np.ndarray:
-    if drawing.native is None:
-        return sdf.distance(tape, torch.from_numpy(points))[0].numpy()
-    result = np.empty(len(points), dtype=np.float32)
-    drawing.native.distance(tape.rows, tape.heads, points, result, None)
-    return result

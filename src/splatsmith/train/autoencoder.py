@@ -21,7 +21,7 @@ from torch import Tensor
 
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.export.sheet import save_png
-from splatsmith.files import replace_file
+from splatsmith.files import part_of, replace_file
 from splatsmith.optimize.streams import stream
 from splatsmith.priors.autoencoder import Autoencoder, AutoencoderShape
 from splatsmith.toybox.sampler import BatchSampler
@@ -66,7 +66,9 @@ def train_autoencoder(
         net = Autoencoder(settings.shape).to(device)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.01, betas=(0.9, 0.99))
     step, seconds = (
-        _load(out, net, optimizer) if resume and (out / WEIGHTS).is_file() else (0, 0.0)
+        _load(out / WEIGHTS, net, optimizer)
+        if resume and (out / WEIGHTS).is_file()
+        else (0, 0.0)
     )
     begun, saved, whole = time.perf_counter() - seconds, seconds, settings.minutes * 60
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -154,7 +156,6 @@ def _difference(a: Tensor, b: Tensor) -> Tensor:
 @torch.no_grad()
 def _standardize(net: Autoencoder, settings: AutoencoderTraining, device: str) -> None:
     """Set shift and scale so that the latents of toybox pictures are about standard normal."""
-    net.scale.fill_(1), net.shift.zero_()
     latents = torch.cat(
         [net.distribution(pictures(settings, FIRST_HELD + k).to(device))[0] for k in range(8)]
     )
@@ -202,22 +203,21 @@ def _sheet(out: Path, net: Autoencoder, settings: AutoencoderTraining) -> None:
     save_png(out / "autoencoder.png", (sheet * 255).round().to(torch.uint8).numpy())
 
 
-def _load(out: Path, net: Autoencoder, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
+def _load(
+    path: Path, net: Autoencoder, optimizer: torch.optim.Optimizer | None = None
+) -> tuple[int, float]:
     """Put the saved weights and moments in place; returns step and seconds."""
-    path = out / WEIGHTS
     try:
         with safe_open(path, framework="pt") as file:
             counters = json.loads((file.metadata() or {})["counters"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        net.load_state_dict(
-            {k.removeprefix("net."): t for k, t in tensors.items() if k.startswith("net.")}
-        )
+        net.load_state_dict(part_of(tensors, "net."))
         state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("moments."):
-                _, index, key = name.split(".", 2)
-                state.setdefault(int(index), {})[key] = tensor
-        optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+        for name, tensor in part_of(tensors, "moments.").items():
+            index, key = name.split(".", 1)
+            state.setdefault(int(index), {})[key] = tensor
+        if optimizer is not None:
+            optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         return int(counters["step"]), float(counters["seconds"])
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise InvalidFile(path, None, f"not an autoencoder's checkpoint ({error})") from error
@@ -228,5 +228,5 @@ def load_autoencoder(path: Path, shape: AutoencoderShape) -> Autoencoder:
     if not path.is_file():
         raise InputError(f"There is no autoencoder at {path}; train it first.")
     net = Autoencoder(shape)
-    _load(path.parent, net, torch.optim.AdamW(net.parameters()))
+    _load(path, net)
     return net.eval().requires_grad_(False)

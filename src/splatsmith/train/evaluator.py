@@ -20,6 +20,7 @@ from splatsmith.evaluate.network import BINS, Answers, NetworkShape
 from splatsmith.optimize.streams import stream
 from splatsmith.toybox.catalog import CATEGORIES
 from splatsmith.toybox.words import COLORS
+from splatsmith.train.average import decay_at
 from splatsmith.train.degradations import degrade
 from splatsmith.train.evaluator_exam import Exams, exams
 from splatsmith.train.evaluator_pool import NOTHING, Pool, draw_pool
@@ -75,7 +76,8 @@ def train_evaluator(
         if resume
         else (EvaluatorState(), Pupil(settings.shape, settings.seed, device))
     )
-    with EvaluatorReporter(out, settings.minutes * 60) as reporter:
+    reporter = EvaluatorReporter(out, settings.minutes * 60)
+    with reporter.line:
         pool = draw_pool(out, settings.seed, settings.pictures, reporter.drawing)
         held = exams(settings.seed, settings.held)
         _learn(settings, out, state, pupil, pool, held, reporter)
@@ -146,8 +148,7 @@ def _step(
     category, color, azimuth = losses(answers, lesson)
     loss = category + settings.color_weight * color + settings.azimuth_weight * azimuth
     loss.backward()
-    decay = min(settings.averaging, (step + 1) / (step + 10))
-    pupil.move(rate, settings.weight_decay, decay)
+    pupil.move(rate, settings.weight_decay, decay_at(settings.averaging, step))
     return float(loss.detach())
 
 

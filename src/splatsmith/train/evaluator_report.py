@@ -3,7 +3,6 @@
 import json
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ SHEET_ROWS, SHEET_COLUMNS = 8, 8
 
 
 class EvaluatorReporter:
-    """Everything that leaves a training for people to look at; shows its line while entered."""
+    """Everything that leaves a training for people to look at; `line` is to be entered."""
 
     def __init__(self, out: Path, seconds: float) -> None:
         self.out = out
@@ -39,18 +38,6 @@ class EvaluatorReporter:
         )
         self.task = self.line.add_task("waiting", total=seconds)
         self.drawn = self.line.add_task("pictures", total=1)
-
-    def __enter__(self) -> "EvaluatorReporter":
-        self.line.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.line.stop()
 
     def drawing(self, done: int, total: int) -> None:
         """After every chunk of the pool."""

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
 
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.evaluate.network import Network, NetworkShape
-from splatsmith.files import replace_file
+from splatsmith.files import part_of, replace_file
+from splatsmith.train.average import follow
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -47,10 +47,7 @@ class Pupil:
         if torch.isfinite(norm):
             self.optimizer.step()
         self.net.zero_grad(set_to_none=True)
-        averages: list[Tensor] = list(self.average.parameters())
-        weights: list[Tensor] = list(self.net.parameters())
-        with torch.no_grad():
-            torch._foreach_lerp_(averages, weights, 1 - averaging)
+        follow(self.average, self.net, averaging)
 
 
 def save_pupil(out: Path, state: EvaluatorState, pupil: Pupil) -> None:
@@ -75,15 +72,11 @@ def load_pupil(out: Path, shape: NetworkShape, device: str) -> tuple[EvaluatorSt
             state = EvaluatorState(**json.loads((file.metadata() or {})["counters"]))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         pupil = Pupil(shape, 0, device)
-        pupil.net.load_state_dict(_part(tensors, "net."))
-        pupil.average.load_state_dict(_part(tensors, "average."))
+        pupil.net.load_state_dict(part_of(tensors, "net."))
+        pupil.average.load_state_dict(part_of(tensors, "average."))
         for name, parameter in pupil.net.named_parameters():
-            if moments := _part(tensors, f"moments.{name}."):
+            if moments := part_of(tensors, f"moments.{name}."):
                 pupil.optimizer.state[parameter] = moments
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError, OSError) as error:
         raise InvalidFile(path, None, f"not a checkpoint of this training ({error})") from error
     return state, pupil
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

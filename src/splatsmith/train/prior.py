@@ -37,6 +37,7 @@ from splatsmith.priors.text import WordTable
 from splatsmith.prompts.views import ViewWords
 from splatsmith.toybox.sampler import BatchSampler
 from splatsmith.toybox.split import Split
+from splatsmith.train.average import decay_at, follow
 from splatsmith.train.muon import Muon, suits_muon
 from splatsmith.train.progress import Reporter
 from splatsmith.train.state import TrainingState, load_state, save_state
@@ -144,11 +145,7 @@ class Student:
             for optimizer in self.optimizers:
                 optimizer.step()
         self.net.zero_grad(set_to_none=True)
-        decay = min(settings.averaging, (steps + 1) / (steps + 10))
-        averages: list[Tensor] = list(self.average.parameters())
-        weights: list[Tensor] = list(self.net.parameters())
-        with torch.no_grad():
-            torch._foreach_lerp_(averages, weights, 1 - decay)
+        follow(self.average, self.net, decay_at(settings.averaging, steps))
         return float(loss.detach())
 
     @torch.no_grad()
@@ -210,7 +207,7 @@ def train_prior(
     student = state.student(settings.seed, device)
     held = class_.held_lessons(student.net.shape.resolution)
     begun, saved = time.perf_counter() - state.seconds, state.seconds
-    with reporter:
+    with reporter.line:
         while (progress := state.seconds / (settings.minutes * 60)) < 1:
             if class_.outgrown(student.net.shape, progress):
                 student = Student(grow(student.average), device)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -23,7 +22,7 @@ LOG = "log.jsonl"
 
 
 class Reporter:
-    """Everything that leaves a training for people to look at; shows its line while entered."""
+    """Everything that leaves a training for people to look at; `line` is to be entered."""
 
     def __init__(
         self, out: Path, finished: Callable[[Denoiser, str], EmbeddedPrior], seconds: float
@@ -35,18 +34,6 @@ class Reporter:
             TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
         )
         self.task = self.line.add_task("training", total=seconds)
-
-    def __enter__(self) -> "Reporter":
-        self.line.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.line.stop()
 
     def step(
         self, student: "Student", state: "TrainingState", loss: float, held: "list[Lesson]"

@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from splatsmith.errors import InputError, InvalidFile
-from splatsmith.files import replace_file
+from splatsmith.files import part_of, replace_file
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class TrainingState:
             torch.manual_seed(seed)  # nn.Module knows no other way to draw its weights
             student = Student(Denoiser(self.shape), device)
         if self.tensors is not None:
-            student.net.load_state_dict(_part(self.tensors, "net."))
-            student.average.load_state_dict(_part(self.tensors, "average."))
+            student.net.load_state_dict(part_of(self.tensors, "net."))
+            student.average.load_state_dict(part_of(self.tensors, "average."))
             for name, parameter, optimizer in _moved(student):
-                moments = _part(self.tensors, f"moments.{name}.")
+                moments = part_of(self.tensors, f"moments.{name}.")
                 if moments:
                     optimizer.state[parameter] = moments
         return student
@@ -74,10 +74,6 @@ def load_state(out: Path) -> TrainingState:
         return TrainingState(shape=shape, tensors=tensors, **counters)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise InvalidFile(path, None, f"not a training checkpoint ({error})") from error
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _moved(student: "Student") -> list[tuple[str, nn.Parameter, torch.optim.Optimizer]]:

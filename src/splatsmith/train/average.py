@@ -1,0 +1,17 @@
+"""The moving average of a network's weights, which is what ships."""
+
+import torch
+from torch import Tensor, nn
+
+
+def decay_at(decay: float, step: int) -> float:
+    """`decay` (0 to 1), less of it in the first steps: first weights are soon forgotten."""
+    return min(decay, (step + 1) / (step + 10))
+
+
+@torch.no_grad()
+def follow(average: nn.Module, net: nn.Module, decay: float) -> None:
+    """Move every weight of `average` a share 1 - `decay` of the way to that of `net`."""
+    averages: list[Tensor] = list(average.parameters())
+    weights: list[Tensor] = list(net.parameters())
+    torch._foreach_lerp_(averages, weights, 1 - decay)
