@@ -1,8 +1,11 @@
 """The autoencoder learns and resumes; a latent prior on it carries a gradient to a picture."""
 
+import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,8 +14,8 @@ from splatsmith.cameras import orbit
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.priors import Prior
 from splatsmith.priors.autoencoder import Autoencoder, AutoencoderShape
-from splatsmith.priors.denoiser import DenoiserShape
-from splatsmith.priors.embedded import load_embedded
+from splatsmith.priors.denoiser import Denoiser, DenoiserShape
+from splatsmith.priors.embedded import EmbeddedPrior, load_embedded, save_embedded
 from splatsmith.prompts import Prompt
 from splatsmith.train.autoencoder import (
     WEIGHTS,
@@ -22,7 +25,8 @@ from splatsmith.train.autoencoder import (
     pictures,
     train_autoencoder,
 )
-from splatsmith.train.prior import LATENT_TRAINING, train_prior
+from splatsmith.train.prior import LATENT_TRAINING, Classroom, train_prior
+from splatsmith.train.words import embedded_vocabulary, word_table
 
 SMALL = AutoencoderShape(fine_width=8, coarse_width=16, blocks=1)
 BRIEF = AutoencoderTraining(minutes=0.08, batch=4, shape=SMALL, warm_up=5)
@@ -30,6 +34,16 @@ TINY = DenoiserShape(
     resolution=32, channels=4, outer_width=8, middle_width=8, inner_width=48, inner_blocks=1,
     attentive_blocks=(0,), heads=2, signal_width=16, text_width=32, text_layers=1, guided=True,
 )  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def steady_clock() -> Iterator[None]:
+    """A twelfth of a second a look, so that a training takes as many steps on any machine."""
+    ticks = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: next(ticks) / 12)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("splatsmith.train.autoencoder.time", clock)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +94,24 @@ def test_a_latent_prior_is_trained_saved_and_reaches_a_picture(
     assert prior.guides(condition, 4.0)
     guided = prior.predict_guided(x.detach(), t, condition, 4.0)
     assert guided.x0.shape == x.shape
+
+
+def test_a_latent_prior_begins_with_what_one_for_pixels_knows(
+    trained: Path, tmp_path: Path
+) -> None:
+    pixels = replace(TINY, channels=3, resolution=64, vocabulary=len(word_table().words) + 1)
+    pixels = replace(pixels, words=word_table().length)
+    given = EmbeddedPrior(Denoiser(pixels), embedded_vocabulary(), word_table(), "pixels")
+    save_embedded(tmp_path / "pixels.safetensors", given, {})
+    settings = replace(LATENT_TRAINING, shape=TINY)
+    room = Classroom(settings, word_table(), "cpu", load_autoencoder(trained / WEIGHTS, SMALL))
+    net = room.begin(tmp_path / "pixels.safetensors").student(0, "cpu").net
+    own = net.state_dict()
+    for name, weight in given.net.state_dict().items():
+        if name in own and own[name].shape == weight.shape:
+            torch.testing.assert_close(own[name], weight.half().float(), rtol=0, atol=0)
+    assert own["fold_in.weight"].shape[1] == 16  # four channels of 2 x 2 cells: its own
+    assert not any(name.startswith("outer.") for name in own)
 
 
 def test_what_is_not_an_autoencoder_is_said(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_photo_prior_begins_from_another_and_never_sees_a_camera(tmp_path: Pat
     assert not condition.camera.any()
     lesson = draw_lesson(replace(PHOTO, batch=64), 32, 0, word_table())
     assert not lesson.camera.any()
-    with pytest.raises(InputError, match="knows other words or pictures"):
+    with pytest.raises(InputError, match="its pictures have other channels"):
         train_prior(replace(brief, shape=replace(TINY, channels=4)), tmp_path, start=first)
 
 

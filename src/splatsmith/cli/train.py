@@ -29,15 +29,15 @@ def train(
             its autoencoder, which comes first), or evaluator (which weighs results).
         minutes: of training proper; by default as the shipped one was made.
         out: folder for checkpoints, samples and the weights; by default training/<model>.
-        start: first weights of a prior or photo training: another prior of the same kind.
+        start: first weights, from a prior of pixels; a latent prior takes over what fits.
         resume: go on with the training in that folder.
         seed: of the data and of the first weights.
         device: cpu or cuda.
     """
     if minutes is not None and not 0 < minutes < 1e6:
         raise InputError(f"--minutes must be positive, got {minutes}.")
-    if start is not None and model in ("latent", "evaluator"):
-        raise InputError(f"--start is for prior and photo, not for {model}.")
+    if start is not None and model == "evaluator":
+        raise InputError("--start is for priors, not for the evaluator.")
     if device != "cpu":
         _check_device(device)
     folder = out or Path("training") / model

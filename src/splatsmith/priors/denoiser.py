@@ -316,6 +316,19 @@ def grow(core: Denoiser) -> Denoiser:
     return grown
 
 
+def with_weights_of(net: Denoiser, other: Denoiser) -> Denoiser:
+    """`net` with every weight of `other` that has a place in it; the rest stays as it is.
+
+    So a network for latents begins with the words, cameras and shapes that pixels taught.
+    """
+    own = net.state_dict()
+    fitting = {
+        k: t for k, t in other.state_dict().items() if k in own and own[k].shape == t.shape
+    }
+    net.load_state_dict(own | fitting)
+    return net
+
+
 def _share(log_snr: Tensor) -> Tensor:
     """Alpha of a variance-preserving schedule, ready to multiply pictures with."""
     return torch.sigmoid(log_snr).sqrt()[:, None, None, None]

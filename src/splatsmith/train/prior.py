@@ -31,6 +31,7 @@ from splatsmith.priors.denoiser import (
     camera_features,
     channels_last,
     grow,
+    with_weights_of,
 )
 from splatsmith.priors.embedded import EmbeddedPrior, Nature, load_embedded, schedule_for
 from splatsmith.priors.text import WordTable
@@ -197,8 +198,9 @@ def train_prior(
 
     `out` also receives a checkpoint every two minutes, `log.jsonl` and sheets of samples. It
     can be interrupted at any time; with `resume`, and more minutes if wished, it goes on.
-    `start` gives the first weights, those of another embedded prior of 64 x 64 pixels. A latent
-    prior needs its `autoencoder`.
+    `start` gives the first weights, those of another embedded prior of 64 x 64 pixels; a latent
+    prior takes from it what does not touch the pictures themselves. A latent prior needs its
+    `autoencoder`.
     """
     out.mkdir(parents=True, exist_ok=True)
     class_ = Classroom(settings, word_table(), device, autoencoder)
@@ -251,8 +253,13 @@ class Classroom:
         if start is None:
             return TrainingState(shape)
         given = load_embedded(start)
-        if given.words.words != self.table.words or given.net.shape.channels != shape.channels:
+        if given.words.words != self.table.words or given.space != "pixel":
             raise InputError(f"{start} cannot be a start: it knows other words or pictures.")
+        if self.settings.kind == "latent":
+            begun = TrainingState(shape).student(self.settings.seed, "cpu").net
+            given.net = with_weights_of(begun, given.net)
+        elif given.net.shape.channels != shape.channels:
+            raise InputError(f"{start} cannot be a start: its pictures have other channels.")
         tensors = given.net.state_dict()
         named = {f"{part}.{k}": t for part in ("net", "average") for k, t in tensors.items()}
         return TrainingState(given.net.shape, tensors=named)

@@ -1,0 +1,325 @@
+"""What makes the prior answer faster?   python benchmarks/inference.py [--threads N]
+
+Milliseconds (least of several rounds, the ways taking turns) for one guided answer about four
+views, and how far the answer is from the one in float32: root mean square of the difference,
+relative, over calls at all noise levels. Runtimes that are not installed are left out and named
+at the end (`pip install openvino nncf onnx onnxruntime torchao`); none of them is needed by the
+package. The last rows ask less of the network instead of running it faster.
+"""
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from splatsmith.cameras import orbit
+from splatsmith.distill import guided
+from splatsmith.priors.denoiser import Denoiser, channels_last
+from splatsmith.priors.embedded import EmbeddedPrior, load_embedded
+from splatsmith.priors.text import Text
+from splatsmith.prompts import parse_prompt
+
+VIEWS, SCALE = 4, 4.0
+PROMPT = "a red mushroom with white dots"
+TIMES = (0.98, 0.8, 0.6, 0.4, 0.2)
+CALIBRATION = 24  # calls from which int8 learns its ranges
+
+
+class Pass(nn.Module):
+    """The network with plain tensors as its inputs, as exporters want it."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self, x_t: Tensor, log_snr: Tensor, camera: Tensor, words: Tensor, sentence: Tensor
+    ) -> Tensor:
+        """The velocity; captions come as read, without padding to mask."""
+        nothing = torch.zeros(len(x_t), 1, dtype=torch.long)
+        mask = torch.ones(len(x_t), words.shape[1], dtype=torch.bool)
+        text = Text(words=words, sentence=sentence, mask=mask)
+        return self.net(x_t, log_snr, nothing, camera, None, text)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One call: what is asked of the prior, and what the network gets to see of it."""
+
+    x_t: Tensor
+    t: Tensor
+    condition: Any
+    inputs: tuple[Tensor, ...]  # of `Pass`, both sides of guidance in one batch
+
+
+Way = Callable[[Question], Tensor]  # the guided velocity of four views
+
+
+def questions(prior: EmbeddedPrior, count: int, seed: int) -> list[Question]:
+    """Noisy pictures at all noise levels; what is in them does not matter for the time."""
+    cameras = orbit(
+        torch.linspace(-180, 90, VIEWS), torch.full((VIEWS,), 20.0), radius=3.2, fovy=40.0,
+        width=prior.resolution, height=prior.resolution,
+    )  # fmt: skip
+    condition = prior.condition(parse_prompt(PROMPT, prior.vocabulary), cameras)
+    both = condition.joined(condition.negative())
+    with torch.no_grad():
+        text = prior.net.text(both.tokens)
+    generator = torch.Generator().manual_seed(seed)
+    shape = (VIEWS, prior.channels, prior.resolution, prior.resolution)
+    found = []
+    for index in range(count):
+        t = torch.full((VIEWS,), TIMES[index % len(TIMES)])
+        noise = torch.randn(shape, generator=generator)
+        picture = torch.ones(shape)
+        picture[:, :, 20:44, 24:40] = torch.rand(VIEWS, 3, 1, 1, generator=generator) * 2 - 1
+        alpha, sigma = prior.schedule.alpha(t), prior.schedule.sigma(t)
+        x_t = alpha[:, None, None, None] * picture + sigma[:, None, None, None] * noise
+        log_snr = prior.schedule.log_snr(torch.cat([t, t]))
+        twice = torch.cat([x_t, x_t]).contiguous(memory_format=torch.channels_last)
+        inputs = (twice, log_snr, both.camera, text.words, text.sentence)
+        found.append(Question(x_t, t, condition, inputs))
+    return found
+
+
+def combined(v: Tensor) -> Tensor:
+    """Classifier-free guidance of a batch that holds both sides."""
+    told, untold = v.chunk(2)
+    return untold + SCALE * (told - untold)
+
+
+def by_module(net: nn.Module, half: bool) -> Way:
+    """A module called in float32, or in bfloat16 by autocast."""
+
+    def ask(question: Question) -> Tensor:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+            return combined(net(*question.inputs).float())
+
+    return ask
+
+
+def by_prior(prior: EmbeddedPrior, one_pass: bool) -> Way:
+    """As the engine asks."""
+    return lambda q: guided(prior, q.x_t, q.t, q.condition, SCALE, one_pass=one_pass).v
+
+
+def compiled(net: Pass, _: list[Question]) -> Way:
+    return by_module(torch.compile(net), half=True)
+
+
+def scripted(net: Pass, asked: list[Question]) -> Way:
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        traced = torch.jit.freeze(torch.jit.trace(net, asked[0].inputs, check_trace=False))
+    return by_module(traced, half=True)
+
+
+def plain_layout(net: Pass, _: list[Question]) -> Way:
+    copy = Denoiser(net.net.shape)
+    copy.load_state_dict(net.net.state_dict())
+    way = by_module(Pass(copy.eval().to(memory_format=torch.contiguous_format)), half=True)
+
+    def ask(question: Question) -> Tensor:
+        first, *rest = question.inputs
+        inputs = (first.contiguous(memory_format=torch.contiguous_format), *rest)
+        return way(Question(question.x_t, question.t, question.condition, inputs))
+
+    return ask
+
+
+def whole_bfloat16(net: Pass, _: list[Question]) -> Way:
+    """Weights and inputs stored as bfloat16, nothing converted on the way."""
+    copy = Denoiser(net.net.shape)
+    copy.load_state_dict(net.net.state_dict())
+    module = Pass(channels_last(copy.eval()).to(torch.bfloat16))
+
+    def ask(question: Question) -> Tensor:
+        with torch.no_grad():
+            return combined(module(*(x.to(torch.bfloat16) for x in question.inputs)).float())
+
+    return ask
+
+
+def dynamic_int8(net: Pass, _: list[Question]) -> Way:
+    """Matrices in int8 by torchao; it has no convolutions."""
+    from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
+
+    copy = Denoiser(net.net.shape)
+    copy.load_state_dict(net.net.state_dict())
+    module = Pass(channels_last(copy.eval()))
+    quantize_(module, Int8DynamicActivationInt8WeightConfig())
+    return by_module(module, half=False)
+
+
+def openvino(net: Pass, asked: list[Question], *, int8: bool) -> Way:
+    import openvino as ov
+
+    model = ov.convert_model(net, example_input=asked[0].inputs)
+    hint = {"INFERENCE_PRECISION_HINT": "bf16"}
+    if int8:
+        import nncf
+
+        data = nncf.Dataset([tuple(x.numpy() for x in q.inputs) for q in asked])
+        model = nncf.quantize(model, data, subset_size=len(asked))
+        hint = {}
+    options = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY"}
+    ready = ov.Core().compile_model(model, "CPU", options | hint)
+
+    def ask(question: Question) -> Tensor:
+        answer = ready([x.contiguous().numpy() for x in question.inputs])[0]
+        return combined(torch.from_numpy(answer))
+
+    return ask
+
+
+def onnx_runtime(net: Pass, asked: list[Question], *, int8: bool) -> Way:
+    import tempfile
+    from pathlib import Path
+
+    import onnxruntime
+
+    names = ["x_t", "log_snr", "camera", "words", "sentence"]
+    folder = Path(tempfile.mkdtemp())
+    path = folder / "net.onnx"
+    torch.onnx.export(net, asked[0].inputs, str(path), input_names=names, dynamo=False)
+    if int8:
+        from onnxruntime import quantization
+
+        class Reader(quantization.CalibrationDataReader):
+            def __init__(self) -> None:
+                self.left = iter(asked)
+
+            def get_next(self):
+                question = next(self.left, None)
+                if question is None:
+                    return None
+                return dict(zip(names, (x.numpy() for x in question.inputs), strict=True))
+
+        quantization.quantize_static(
+            str(path), str(folder / "int8.onnx"), Reader(), per_channel=True
+        )
+        path = folder / "int8.onnx"
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options)
+
+    def ask(question: Question) -> Tensor:
+        feed = dict(zip(names, (x.contiguous().numpy() for x in question.inputs), strict=True))
+        return combined(torch.from_numpy(session.run(None, feed)[0]))
+
+    return ask
+
+
+def core_alone(net: Pass, _: list[Question]) -> Way:
+    """A smaller network: the 64-pixel one without its outer level is its 32-pixel core."""
+
+    def ask(question: Question) -> Tensor:
+        x_t, log_snr, camera, words, sentence = question.inputs
+        whole = net.net
+        mask = torch.ones(len(x_t), words.shape[1], dtype=torch.bool)
+        text = Text(words=words, sentence=sentence, mask=mask)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            return combined(without_outer_level(whole, x_t, log_snr, camera, text).float())
+
+    return ask
+
+
+def without_outer_level(
+    net: Denoiser, x_t: Tensor, log_snr: Tensor, camera: Tensor, text: Text
+) -> Tensor:
+    """As `Denoiser.forward`, with nothing entering the core and nothing added after it."""
+    import math
+
+    import torch.nn.functional as F
+
+    signal = net.signal(log_snr + math.log(4), text.sentence, camera, None)
+    alpha = torch.sigmoid(log_snr).sqrt()[:, None, None, None]
+    sigma = torch.sigmoid(-log_snr).sqrt()[:, None, None, None]
+    size = (alpha**2 + sigma**2 / 4).sqrt()
+    small = F.avg_pool2d(x_t, 2)
+    v_small, _ = net._core(small / size, signal, text)
+    low = v_small / (2 * size) - 0.75 * alpha * sigma * small / size**2
+    # What the averaging cannot know is taken to be noise, as it is where noise is high.
+    fine = x_t - F.interpolate(small, scale_factor=2.0)
+    return F.interpolate(low, scale_factor=2.0) + alpha / sigma * fine
+
+
+def ways(prior: EmbeddedPrior, asked: list[Question]) -> tuple[dict[str, Way], list[str]]:
+    """All that can be tried here, and what cannot, with the reason."""
+    net = Pass(prior.net)
+    found = {
+        "float32": by_module(net, half=False),
+        "bfloat16 by autocast: as it is": by_module(net, half=True),
+        "the same, through the prior": by_prior(prior, one_pass=False),
+    }
+    tries: dict[str, Callable[[], Way]] = {
+        "not channels-last": lambda: plain_layout(net, asked),
+        "weights stored as bfloat16": lambda: whole_bfloat16(net, asked),
+        "TorchScript, traced and frozen": lambda: scripted(net, asked),
+        "torch.compile": lambda: compiled(net, asked),
+        "torchao int8, matrices only": lambda: dynamic_int8(net, asked),
+        "OpenVINO bfloat16": lambda: openvino(net, asked, int8=False),
+        "OpenVINO int8": lambda: openvino(net, asked, int8=True),
+        "ONNX Runtime float32": lambda: onnx_runtime(net, asked, int8=False),
+        "ONNX Runtime int8": lambda: onnx_runtime(net, asked, int8=True),
+        "guidance in one pass, as learned": lambda: by_prior(prior, one_pass=True),
+        "core alone, without outer level": lambda: core_alone(net, asked),
+    }
+    missing = []
+    for name, make in tries.items():
+        try:
+            way = make()
+            way(asked[0])
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0][:100]
+            missing.append(f"{name}: {reason}")
+        else:
+            found[name] = way
+    return found, missing
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--prior", default="embedded")
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--rounds", type=int, default=20)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    prior = load_embedded(options.prior)
+    asked = questions(prior, CALIBRATION, seed=0)
+    examined = questions(prior, 2 * len(TIMES), seed=1)
+    found, missing = ways(prior, asked)
+    truth = [found["float32"](q) for q in examined]
+    least = dict.fromkeys(found, float("inf"))
+    for index in range(options.rounds):
+        for name, way in found.items():
+            question = examined[index % len(examined)]
+            begun = time.perf_counter()
+            way(question)
+            least[name] = min(least[name], time.perf_counter() - begun)
+    base = least["bfloat16 by autocast: as it is"]
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {prior.name}\n")
+    header = "".join(f"  t={t:<5}" for t in TIMES)
+    print(f"{'':36}{'ms':>7}{'ratio':>7}   relative error at{header}")
+    for name, way in found.items():
+        errors = ""
+        for place, _ in enumerate(TIMES):
+            picked = [(way(examined[i]), truth[i]) for i in (place, place + len(TIMES))]
+            off, whole = (
+                float(torch.cat(parts).square().mean().sqrt())
+                for parts in ([a - b for a, b in picked], [b for _, b in picked])
+            )
+            errors += f"  {off / whole:<7.4f}"
+        print(f"{name:36}{1e3 * least[name]:7.1f}{base / least[name]:7.2f}{'':20}{errors}")
+    for line in missing:
+        print(f"not run: {line}")
+
+
+if __name__ == "__main__":
+    main()
