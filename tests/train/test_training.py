@@ -83,6 +83,25 @@ def test_the_answers_of_guided_lessons_are_those_of_two_passes() -> None:
 
 
 @pytest.mark.usefixtures("quiet")
+def test_the_teacher_of_guidance_stays_as_it_was_when_teaching_began(tmp_path: Path) -> None:
+    """Else network and teacher would follow each other away from all pictures."""
+    shape = replace(TINY, guided=True)
+    settings = replace(BRIEF, shape=shape, small_share=0.0, guided_from=0.0)
+    train_prior(settings, tmp_path)
+    first = load_state(tmp_path).student(0, "cpu")
+    assert first.teacher is not None
+    train_prior(replace(settings, minutes=0.06), tmp_path, resume=True)
+    second = load_state(tmp_path).student(0, "cpu")
+    assert second.teacher is not None
+    moved = False
+    for name, weight in first.teacher.state_dict().items():
+        assert torch.equal(weight, second.teacher.state_dict()[name])
+        moved |= not torch.equal(weight, second.average.state_dict()[name])
+    assert moved
+    assert not any(p.requires_grad for p in second.teacher.parameters())
+
+
+@pytest.mark.usefixtures("quiet")
 def test_a_photo_prior_begins_from_another_and_never_sees_a_camera(tmp_path: Path) -> None:
     first = train_prior(replace(BRIEF, small_share=0.0), tmp_path / "first")
     brief = replace(PHOTO, minutes=0.02, batch=4, shape=TINY, warm_up=5)

@@ -141,7 +141,7 @@ class Signal(nn.Module):
     ) -> Float[Tensor, "views signal"]:
         """`log_snr` is the noise level; it means the same at every picture size.
 
-        `guidance` is the standard scale, from 1 on; None is 1, the plain prediction.
+        `guidance` is the standard scale, from 1 on; None if the network has not learned any.
         """
         frequencies = torch.exp(torch.linspace(-3.0, 2.0, 32, device=log_snr.device))
         angle = log_snr[:, None] * frequencies
@@ -246,6 +246,8 @@ class Denoiser(nn.Module):
         what `self.text` makes of the tokens, if that is known already.
         """
         text = self.text(tokens) if text is None else text
+        if guidance is None and self.shape.guided:
+            guidance = torch.ones_like(log_snr)  # what it was asked while it learned
         if self.outer is None:
             signal = self.signal(log_snr, text.sentence, camera, guidance)
             return self._core(x_t, signal, text)[0]

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -75,7 +74,7 @@ class PriorTraining:
     front_share: float | None = (
         None  # of pictures within 45 degrees of the front; None: uniform
     )
-    guided_from: float = 0.8  # share of the time after which guidance is learned
+    guided_from: float = 0.85  # share of the time after which guidance is learned
     guided_share: float = 0.5  # of the pictures of a lesson, from then on
     guidance: tuple[float, float] = (1.2, 10.0)  # scales that are learned
     shape: DenoiserShape = SMALL  # of the first network
@@ -126,9 +125,8 @@ class Student:
 
     def __init__(self, net: Denoiser, device: str) -> None:
         self.net = channels_last(net.to(device))
-        self.average = channels_last(Denoiser(net.shape).to(device))
-        self.average.load_state_dict(self.net.state_dict())
-        self.average.requires_grad_(False)
+        self.average = twin_of(self.net)
+        self.teacher: Denoiser | None = None  # of guidance: the average as it once was
         named = list(self.net.named_parameters())
         wide = [p for name, p in named if suits_muon(name, p)]
         rest = [p for name, p in named if not suits_muon(name, p)]
@@ -151,10 +149,16 @@ class Student:
 
     @torch.no_grad()
     def guided(self, lesson: Lesson) -> Lesson:
-        """The lesson with the answers that guidance would give, by the averaged weights."""
+        """The lesson with the answers that guidance would give, by the averaged weights.
+
+        The first such lesson decides which: a teacher that goes on learning from its own pupil
+        drifts away from all pictures.
+        """
         rows = (lesson.guidance > 1).nonzero()[:, 0]
         if len(rows) == 0:
             return lesson
+        if self.teacher is None:
+            self.teacher = twin_of(self.average)
         x_t, log_snr, tokens, camera = (
             torch.cat([part[rows], other])
             for part, other in (
@@ -166,7 +170,7 @@ class Student:
         )
         x_t = x_t.contiguous(memory_format=torch.channels_last)
         with torch.autocast(lesson.x_t.device.type, torch.bfloat16):
-            told, untold = self.average(x_t, log_snr, tokens, camera).float().chunk(2)
+            told, untold = self.teacher(x_t, log_snr, tokens, camera).float().chunk(2)
         scale = lesson.guidance[rows][:, None, None, None]
         answer = lesson.answer.clone()
         answer[rows] = untold + scale * (told - untold)
@@ -178,11 +182,20 @@ class Student:
         return sum(float(_error(self.average, lesson)) for lesson in lessons) / len(lessons)
 
 
+def twin_of(net: Denoiser) -> Denoiser:
+    """A copy that does not learn."""
+    twin = channels_last(Denoiser(net.shape).to(next(net.parameters()).device))
+    twin.load_state_dict(net.state_dict())
+    return twin.requires_grad_(False)
+
+
 def _error(net: Denoiser, lesson: Lesson) -> Float[Tensor, ""]:
     with torch.autocast(lesson.x_t.device.type, torch.bfloat16):
         scale = lesson.guidance if net.shape.guided else None
         v = net(lesson.x_t, lesson.log_snr, lesson.tokens, lesson.camera, scale)
-    return F.mse_loss(v.float(), lesson.answer)
+    off = (v.float() - lesson.answer).square().mean(dim=(1, 2, 3))
+    # A guided answer is about as many times larger as its scale, and would drown the others.
+    return (off / lesson.guidance.square()).mean()
 
 
 def train_prior(

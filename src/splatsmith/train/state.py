@@ -32,7 +32,7 @@ class TrainingState:
 
     def student(self, seed: int, device: str) -> "Student":
         """The network of this state; at the start, one with weights drawn from `seed`."""
-        from splatsmith.train.prior import Student
+        from splatsmith.train.prior import Student, twin_of
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # nn.Module knows no other way to draw its weights
@@ -40,6 +40,9 @@ class TrainingState:
         if self.tensors is not None:
             student.net.load_state_dict(part_of(self.tensors, "net."))
             student.average.load_state_dict(part_of(self.tensors, "average."))
+            if teacher := part_of(self.tensors, "teacher."):
+                student.teacher = twin_of(student.average)
+                student.teacher.load_state_dict(teacher)
             for name, parameter, optimizer in _moved(student):
                 moments = part_of(self.tensors, f"moments.{name}.")
                 if moments:
@@ -52,6 +55,8 @@ def save_state(out: Path, state: TrainingState, student: "Student") -> None:
     state.shape = student.net.shape
     tensors = {f"net.{k}": v for k, v in student.net.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in student.average.state_dict().items()}
+    if student.teacher is not None:
+        tensors |= {f"teacher.{k}": v for k, v in student.teacher.state_dict().items()}
     for name, parameter, optimizer in _moved(student):
         for key, value in optimizer.state[parameter].items():
             tensors[f"moments.{name}.{key}"] = value
