@@ -74,7 +74,7 @@ class PriorTraining:
     front_share: float | None = (
         None  # of pictures within 45 degrees of the front; None: uniform
     )
-    guided_from: float = 0.85  # share of the time after which guidance is learned
+    guided_from: float = 0.88  # share of the time after which guidance is learned
     guided_share: float = 0.5  # of the pictures of a lesson, from then on
     guidance: tuple[float, float] = (1.2, 10.0)  # scales that are learned
     shape: DenoiserShape = SMALL  # of the first network
