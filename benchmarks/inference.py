@@ -8,18 +8,22 @@ package. The last rows ask less of the network instead of running it faster.
 """
 
 import argparse
+import copy
+import math
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from splatsmith.cameras import orbit
 from splatsmith.distill import guided
-from splatsmith.priors.denoiser import Denoiser, channels_last
 from splatsmith.priors.embedded import EmbeddedPrior, load_embedded
 from splatsmith.priors.text import Text
 from splatsmith.prompts import parse_prompt
@@ -37,14 +41,26 @@ class Pass(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(
-        self, x_t: Tensor, log_snr: Tensor, camera: Tensor, words: Tensor, sentence: Tensor
-    ) -> Tensor:
-        """The velocity; captions come as read, without padding to mask."""
-        nothing = torch.zeros(len(x_t), 1, dtype=torch.long)
-        mask = torch.ones(len(x_t), words.shape[1], dtype=torch.bool)
-        text = Text(words=words, sentence=sentence, mask=mask)
-        return self.net(x_t, log_snr, nothing, camera, None, text)
+    def forward(self, x_t: Tensor, log_snr: Tensor, camera: Tensor, *read: Tensor) -> Tensor:
+        """The velocity; `read` are the parts of a `Text`, captions as they were read."""
+        unread = torch.zeros(len(x_t), 1, dtype=torch.long)
+        return self.net(x_t, log_snr, unread, camera, None, Text(*read))
+
+
+class Core(Pass):
+    """A smaller network: the 64-pixel one without its outer level is its 32-pixel core.
+
+    As `Denoiser.forward`, with nothing entering the core and nothing added after it.
+    """
+
+    def forward(self, x_t: Tensor, log_snr: Tensor, camera: Tensor, *read: Tensor) -> Tensor:
+        """The velocity, where what averaging cannot know is taken to be noise."""
+        text = Text(*read)
+        signal = self.net.signal(log_snr + math.log(4), text.sentence, camera)
+        low, _ = self.net._low(x_t, log_snr, signal, text)
+        fine = x_t - F.interpolate(F.avg_pool2d(x_t, 2), scale_factor=2.0)
+        # alpha / sigma, by which noise alone is a velocity
+        return low + torch.exp(log_snr / 2)[:, None, None, None] * fine
 
 
 @dataclass(frozen=True)
@@ -82,7 +98,7 @@ def questions(prior: EmbeddedPrior, count: int, seed: int) -> list[Question]:
         x_t = alpha[:, None, None, None] * picture + sigma[:, None, None, None] * noise
         log_snr = prior.schedule.log_snr(torch.cat([t, t]))
         twice = torch.cat([x_t, x_t]).contiguous(memory_format=torch.channels_last)
-        inputs = (twice, log_snr, both.camera, text.words, text.sentence)
+        inputs = (twice, log_snr, both.camera, text.words, text.sentence, text.mask)
         found.append(Question(x_t, t, condition, inputs))
     return found
 
@@ -119,23 +135,18 @@ def scripted(net: Pass, asked: list[Question]) -> Way:
 
 
 def plain_layout(net: Pass, _: list[Question]) -> Way:
-    copy = Denoiser(net.net.shape)
-    copy.load_state_dict(net.net.state_dict())
-    way = by_module(Pass(copy.eval().to(memory_format=torch.contiguous_format)), half=True)
+    plain = copy.deepcopy(net).to(memory_format=torch.contiguous_format)
+    way = by_module(plain, half=True)
 
     def ask(question: Question) -> Tensor:
-        first, *rest = question.inputs
-        inputs = (first.contiguous(memory_format=torch.contiguous_format), *rest)
-        return way(Question(question.x_t, question.t, question.condition, inputs))
+        return way(replace(question, inputs=tuple(x.contiguous() for x in question.inputs)))
 
     return ask
 
 
 def whole_bfloat16(net: Pass, _: list[Question]) -> Way:
     """Weights and inputs stored as bfloat16, nothing converted on the way."""
-    copy = Denoiser(net.net.shape)
-    copy.load_state_dict(net.net.state_dict())
-    module = Pass(channels_last(copy.eval()).to(torch.bfloat16))
+    module = copy.deepcopy(net).to(torch.bfloat16)
 
     def ask(question: Question) -> Tensor:
         with torch.no_grad():
@@ -148,9 +159,7 @@ def dynamic_int8(net: Pass, _: list[Question]) -> Way:
     """Matrices in int8 by torchao; it has no convolutions."""
     from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
 
-    copy = Denoiser(net.net.shape)
-    copy.load_state_dict(net.net.state_dict())
-    module = Pass(channels_last(copy.eval()))
+    module = copy.deepcopy(net)
     quantize_(module, Int8DynamicActivationInt8WeightConfig())
     return by_module(module, half=False)
 
@@ -177,80 +186,40 @@ def openvino(net: Pass, asked: list[Question], *, int8: bool) -> Way:
 
 
 def onnx_runtime(net: Pass, asked: list[Question], *, int8: bool) -> Way:
-    import tempfile
-    from pathlib import Path
-
     import onnxruntime
 
-    names = ["x_t", "log_snr", "camera", "words", "sentence"]
-    folder = Path(tempfile.mkdtemp())
-    path = folder / "net.onnx"
-    torch.onnx.export(net, asked[0].inputs, str(path), input_names=names, dynamo=False)
-    if int8:
-        from onnxruntime import quantization
+    names = ["x_t", "log_snr", "camera", "words", "sentence", "mask"]
 
-        class Reader(quantization.CalibrationDataReader):
-            def __init__(self) -> None:
-                self.left = iter(asked)
+    def feed(question: Question) -> dict[str, Any]:
+        arrays = (x.contiguous().numpy() for x in question.inputs)
+        return dict(zip(names, arrays, strict=True))
 
-            def get_next(self):
-                question = next(self.left, None)
-                if question is None:
-                    return None
-                return dict(zip(names, (x.numpy() for x in question.inputs), strict=True))
-
-        quantization.quantize_static(
-            str(path), str(folder / "int8.onnx"), Reader(), per_channel=True
-        )
-        path = folder / "int8.onnx"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(str(path), options)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.onnx"
+        torch.onnx.export(net, asked[0].inputs, str(path), input_names=names, dynamo=False)
+        if int8:
+            from onnxruntime import quantization
 
-    def ask(question: Question) -> Tensor:
-        feed = dict(zip(names, (x.contiguous().numpy() for x in question.inputs), strict=True))
-        return combined(torch.from_numpy(session.run(None, feed)[0]))
+            class Reader(quantization.CalibrationDataReader):
+                def __init__(self) -> None:
+                    self.left = iter(asked)
 
-    return ask
+                def get_next(self):
+                    question = next(self.left, None)
+                    return None if question is None else feed(question)
 
-
-def core_alone(net: Pass, _: list[Question]) -> Way:
-    """A smaller network: the 64-pixel one without its outer level is its 32-pixel core."""
-
-    def ask(question: Question) -> Tensor:
-        x_t, log_snr, camera, words, sentence = question.inputs
-        whole = net.net
-        mask = torch.ones(len(x_t), words.shape[1], dtype=torch.bool)
-        text = Text(words=words, sentence=sentence, mask=mask)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            return combined(without_outer_level(whole, x_t, log_snr, camera, text).float())
-
-    return ask
-
-
-def without_outer_level(
-    net: Denoiser, x_t: Tensor, log_snr: Tensor, camera: Tensor, text: Text
-) -> Tensor:
-    """As `Denoiser.forward`, with nothing entering the core and nothing added after it."""
-    import math
-
-    import torch.nn.functional as F
-
-    signal = net.signal(log_snr + math.log(4), text.sentence, camera, None)
-    alpha = torch.sigmoid(log_snr).sqrt()[:, None, None, None]
-    sigma = torch.sigmoid(-log_snr).sqrt()[:, None, None, None]
-    size = (alpha**2 + sigma**2 / 4).sqrt()
-    small = F.avg_pool2d(x_t, 2)
-    v_small, _ = net._core(small / size, signal, text)
-    low = v_small / (2 * size) - 0.75 * alpha * sigma * small / size**2
-    # What the averaging cannot know is taken to be noise, as it is where noise is high.
-    fine = x_t - F.interpolate(small, scale_factor=2.0)
-    return F.interpolate(low, scale_factor=2.0) + alpha / sigma * fine
+            small = path.with_name("int8.onnx")
+            quantization.quantize_static(str(path), str(small), Reader(), per_channel=True)
+            path = small
+        session = onnxruntime.InferenceSession(str(path), options)
+    return lambda question: combined(torch.from_numpy(session.run(None, feed(question))[0]))
 
 
 def ways(prior: EmbeddedPrior, asked: list[Question]) -> tuple[dict[str, Way], list[str]]:
     """All that can be tried here, and what cannot, with the reason."""
-    net = Pass(prior.net)
+    net = Pass(prior.net).eval()
     found = {
         "float32": by_module(net, half=False),
         "bfloat16 by autocast: as it is": by_module(net, half=True),
@@ -267,7 +236,7 @@ def ways(prior: EmbeddedPrior, asked: list[Question]) -> tuple[dict[str, Way], l
         "ONNX Runtime float32": lambda: onnx_runtime(net, asked, int8=False),
         "ONNX Runtime int8": lambda: onnx_runtime(net, asked, int8=True),
         "guidance in one pass, as learned": lambda: by_prior(prior, one_pass=True),
-        "core alone, without outer level": lambda: core_alone(net, asked),
+        "core alone, without outer level": lambda: by_module(Core(prior.net).eval(), half=True),
     }
     missing = []
     for name, make in tries.items():

@@ -119,6 +119,7 @@ class Signal(nn.Module):
             nn.Linear(shape.signal_width, shape.signal_width),
         )
         self.sentence = nn.Linear(shape.text_width, shape.signal_width)
+        self.guided = shape.guided
         if shape.guided:
             self.guidance = nn.Sequential(
                 nn.Linear(GUIDANCE_FEATURES, shape.signal_width),
@@ -141,8 +142,10 @@ class Signal(nn.Module):
     ) -> Float[Tensor, "views signal"]:
         """`log_snr` is the noise level; it means the same at every picture size.
 
-        `guidance` is the standard scale, from 1 on; None if the network has not learned any.
+        `guidance` is the standard scale, from 1 on; None is 1, the plain prediction.
         """
+        if guidance is None and self.guided:
+            guidance = torch.ones_like(log_snr)  # what it was asked while it learned
         frequencies = torch.exp(torch.linspace(-3.0, 2.0, 32, device=log_snr.device))
         angle = log_snr[:, None] * frequencies
         time = self.time(torch.cat([angle.sin(), angle.cos()], dim=1).to(sentence.dtype))
@@ -246,22 +249,32 @@ class Denoiser(nn.Module):
         what `self.text` makes of the tokens, if that is known already.
         """
         text = self.text(tokens) if text is None else text
-        if guidance is None and self.shape.guided:
-            guidance = torch.ones_like(log_snr)  # what it was asked while it learned
         if self.outer is None:
             signal = self.signal(log_snr, text.sentence, camera, guidance)
             return self._core(x_t, signal, text)[0]
         # Averaging 2 x 2 pixels leaves a quarter of the noise's variance: log 4 more log-SNR.
         signal = self.signal(log_snr + math.log(4), text.sentence, camera, guidance)
+        cells, entering = self.outer.enter(x_t, signal)
+        low, h = self._low(x_t, log_snr, signal, text, entering)
+        return low + self.outer.leave(cells, h, signal)
+
+    def _low(
+        self,
+        x_t: Tensor,
+        log_snr: Tensor,
+        signal: Tensor,
+        text: Text,
+        entering: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The low frequencies of a whole picture's velocity, and the core's features."""
         alpha, sigma = _share(log_snr), _share(-log_snr)
         size = (alpha**2 + sigma**2 / 4).sqrt()
         small = F.avg_pool2d(x_t, 2)
-        cells, entering = self.outer.enter(x_t, signal)
         v_small, h = self._core(small / size, signal, text, entering)
         # The core's v belongs to the averaged picture at its own noise level; in terms of the
         # whole picture's v, whose low frequencies it knows, it is this (x0 and eps eliminated).
         low = v_small / (2 * size) - 0.75 * alpha * sigma * small / size**2
-        return F.interpolate(low, scale_factor=2.0) + self.outer.leave(cells, h, signal)
+        return F.interpolate(low, scale_factor=2.0), h
 
     def _core(
         self, x_t: Tensor, signal: Tensor, text: Text, entering: Tensor | None = None

@@ -1,7 +1,12 @@
 """The moving average of a network's weights, which is what ships."""
 
+import copy
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 def decay_at(decay: float, step: int) -> float:
@@ -15,3 +20,8 @@ def follow(average: nn.Module, net: nn.Module, decay: float) -> None:
     averages: list[Tensor] = list(average.parameters())
     weights: list[Tensor] = list(net.parameters())
     torch._foreach_lerp_(averages, weights, 1 - decay)
+
+
+def twin_of(net: Net) -> Net:
+    """A copy that does not learn, with the same layout and on the same device."""
+    return copy.deepcopy(net).requires_grad_(False)

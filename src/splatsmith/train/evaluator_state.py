@@ -11,7 +11,7 @@ from safetensors.torch import save
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.evaluate.network import Network, NetworkShape
 from splatsmith.files import part_of, replace_file
-from splatsmith.train.average import follow
+from splatsmith.train.average import follow, twin_of
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -31,11 +31,8 @@ class Pupil:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # nn.Module knows no other way to draw its weights
             self.net = Network(shape)
-        self.average = Network(shape)
-        self.average.load_state_dict(self.net.state_dict())
-        for net in (self.net, self.average):
-            net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average.requires_grad_(False)
+        self.net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = twin_of(self.net)
         # Muon, which the prior learns with, was tried: no faster here, for all its work.
         self.optimizer = torch.optim.AdamW(self.net.parameters(), betas=(0.9, 0.99), fused=True)
 

@@ -3,8 +3,8 @@
 Pictures stream out of the toybox; nothing is stored but the network. The first part of the time
 goes to pictures of 32 x 32 pixels, then the network grows and goes on at 64 x 64. Captions,
 view words and camera are each left out at random, so that every combination works later.
-Toward the end, half of the lessons teach guidance: the network's own average answers with and
-without the caption, and the network learns what follows from both, in one pass.
+Toward the end, half of the lessons teach guidance: the network's own average, as it was then,
+answers with and without the caption, and the network learns in one pass what follows from both.
 What is drawn depends on (seed, step) alone, so a resumed training sees what it would have seen.
 
 The photo prior is the same network shown pictures as the web has them: mostly from the front,
@@ -37,10 +37,10 @@ from splatsmith.priors.text import WordTable
 from splatsmith.prompts.views import ViewWords
 from splatsmith.toybox.sampler import BatchSampler
 from splatsmith.toybox.split import Split
-from splatsmith.train.average import decay_at, follow
+from splatsmith.train.average import decay_at, follow, twin_of
 from splatsmith.train.muon import Muon, suits_muon
 from splatsmith.train.progress import Reporter
-from splatsmith.train.state import TrainingState, load_state, save_state
+from splatsmith.train.state import TrainingState, first_weights, load_state, save_state
 from splatsmith.train.words import embedded_vocabulary, word_table
 
 SAVE_EVERY = 120.0  # seconds of training between two checkpoints
@@ -134,7 +134,7 @@ class Student:
         self.optimizers.append(torch.optim.AdamW(rest, betas=(0.9, 0.99), fused=True))
 
     def learn(self, lesson: Lesson, settings: PriorTraining, rate: float, steps: int) -> float:
-        """One step; returns the mean squared error of v."""
+        """One step; returns the loss, which is the mean squared error of v without guidance."""
         for group in (g for o in self.optimizers for g in o.param_groups):
             group["lr"], group["weight_decay"] = rate, settings.weight_decay
         loss = _error(self.net, lesson)
@@ -180,13 +180,6 @@ class Student:
     def examined(self, lessons: list[Lesson]) -> float:
         """Mean squared error of v by the averaged weights."""
         return sum(float(_error(self.average, lesson)) for lesson in lessons) / len(lessons)
-
-
-def twin_of(net: Denoiser) -> Denoiser:
-    """A copy that does not learn."""
-    twin = channels_last(Denoiser(net.shape).to(next(net.parameters()).device))
-    twin.load_state_dict(net.state_dict())
-    return twin.requires_grad_(False)
 
 
 def _error(net: Denoiser, lesson: Lesson) -> Float[Tensor, ""]:
@@ -268,14 +261,14 @@ class Classroom:
         given = load_embedded(start)
         if given.words.words != self.table.words or given.space != "pixel":
             raise InputError(f"{start} cannot be a start: it knows other words or pictures.")
+        net = given.net
         if self.settings.kind == "latent":
-            begun = TrainingState(shape).student(self.settings.seed, "cpu").net
-            given.net = with_weights_of(begun, given.net)
-        elif given.net.shape.channels != shape.channels:
+            net = with_weights_of(first_weights(shape, self.settings.seed), net)
+        elif net.shape.channels != shape.channels:
             raise InputError(f"{start} cannot be a start: its pictures have other channels.")
-        tensors = given.net.state_dict()
+        tensors = net.state_dict()
         named = {f"{part}.{k}": t for part in ("net", "average") for k, t in tensors.items()}
-        return TrainingState(given.net.shape, tensors=named)
+        return TrainingState(net.shape, tensors=named)
 
     def outgrown(self, shape: DenoiserShape, progress: float) -> bool:
         """Whether it is time for the network to grow to 64 x 64."""

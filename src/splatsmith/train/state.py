@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.files import part_of, replace_file
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape
+from splatsmith.train.average import twin_of
 
 if TYPE_CHECKING:
     from splatsmith.train.prior import Student
@@ -32,11 +33,9 @@ class TrainingState:
 
     def student(self, seed: int, device: str) -> "Student":
         """The network of this state; at the start, one with weights drawn from `seed`."""
-        from splatsmith.train.prior import Student, twin_of
+        from splatsmith.train.prior import Student
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # nn.Module knows no other way to draw its weights
-            student = Student(Denoiser(self.shape), device)
+        student = Student(first_weights(self.shape, seed), device)
         if self.tensors is not None:
             student.net.load_state_dict(part_of(self.tensors, "net."))
             student.average.load_state_dict(part_of(self.tensors, "average."))
@@ -48,6 +47,13 @@ class TrainingState:
                 if moments:
                     optimizer.state[parameter] = moments
         return student
+
+
+def first_weights(shape: DenoiserShape, seed: int) -> Denoiser:
+    """A network that has learned nothing yet."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # nn.Module knows no other way to draw its weights
+        return Denoiser(shape)
 
 
 def save_state(out: Path, state: TrainingState, student: "Student") -> None:
