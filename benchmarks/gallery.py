@@ -15,9 +15,9 @@ import torch
 
 from splatsmith import Gaussians, InputError, generate, load_recipe
 from splatsmith.cameras import orbit
-from splatsmith.cli.memory import keep_memory
 from splatsmith.export import contact_sheet, save_png
 from splatsmith.export.sheet import draw_views, labeled_grid
+from splatsmith.memory import keep_memory
 from splatsmith.optimize.plan import make_plan
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

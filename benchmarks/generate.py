@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=None)
     options = parser.parse_args()
 
-    from splatsmith.cli.memory import keep_memory
+    from splatsmith.memory import keep_memory
 
     kept = keep_memory()
     import torch

@@ -24,10 +24,10 @@ from splatsmith.cli.evaluation_jobs import (
     prepare,
 )
 from splatsmith.cli.evaluation_report import controls_line, controls_of
-from splatsmith.cli.memory import keep_memory
 from splatsmith.evaluate.record import Record
 from splatsmith.evaluate.statistics import holm, mcnemar, paired_difference
 from splatsmith.evaluate.table import HEADLINE, LOOK, READ, Column, check_hashes, summary
+from splatsmith.memory import keep_memory
 
 HERE = Path(__file__).parent
 COLUMNS = ("PR@1 (E1)", "PR@1 (E2)", "PRview (E1)", "Janus rate", "T", "IoU*", "PSNR*, dB")

@@ -21,6 +21,7 @@ ALL = LOOP | {"toybox", "train", "evaluate", "batch", "studio", "cli"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
+    "memory": set(),
     "cameras": set(),
     "toybox": {"cameras"},
     "prompts": {"toybox.words"},
@@ -33,10 +34,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "optimize": LOOP,
     "recipes": LOOP,
     "evaluate": PICTURES | {"prompts", "toybox", "export"},
-    "train": ALL - {"cli"},
+    "train": ALL - {"cli"} | {"memory"},
     "batch": LOOP,
     "studio": LOOP | {"batch", "evaluate", "toybox"},
-    "cli": ALL,
+    "cli": ALL | {"memory"},
     "": ALL,
 }
 NATIVE = {"_splat": "render", "_toybox": "toybox"}

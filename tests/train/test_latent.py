@@ -25,7 +25,8 @@ from splatsmith.train.autoencoder import (
     pictures,
     train_autoencoder,
 )
-from splatsmith.train.prior import LATENT_TRAINING, Classroom, train_prior
+from splatsmith.train.prior import Classroom, train_prior
+from splatsmith.train.settings import LATENT_TRAINING
 from splatsmith.train.words import embedded_vocabulary, word_table
 
 SMALL = AutoencoderShape(fine_width=8, coarse_width=16, blocks=1)

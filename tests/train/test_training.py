@@ -12,7 +12,9 @@ from splatsmith.errors import InputError, InvalidFile
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape
 from splatsmith.priors.embedded import load_embedded, schedule_for
 from splatsmith.prompts import Prompt
-from splatsmith.train.prior import PHOTO, PriorTraining, Student, draw_lesson, train_prior
+from splatsmith.train.lesson import draw_lesson
+from splatsmith.train.prior import Student, train_prior
+from splatsmith.train.settings import PHOTO, PriorTraining
 from splatsmith.train.state import CHECKPOINT, load_state
 from splatsmith.train.words import embedded_vocabulary, word_table
 

@@ -11,12 +11,12 @@ import tyro
 from splatsmith.cli.doctor import doctor
 from splatsmith.cli.evaluate import evaluate
 from splatsmith.cli.generate import generate
-from splatsmith.cli.memory import keep_memory
 from splatsmith.cli.recipes import recipes
 from splatsmith.cli.render import render
 from splatsmith.cli.train import train
 from splatsmith.cli.words import words
 from splatsmith.errors import InputError
+from splatsmith.memory import keep_memory
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "generate": generate,

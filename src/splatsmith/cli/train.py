@@ -1,6 +1,7 @@
 """`splatsmith train`: makes the weights that ship with the package, from nothing."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +22,7 @@ def train(
     resume: bool = False,
     seed: int = 0,
     device: str = "cpu",
+    workers: Annotated[int, tyro.conf.arg(metavar="INT")] = 1,
 ) -> None:
     """Train an embedded model; it saves as it goes and can be stopped at any time.
 
@@ -33,18 +35,25 @@ def train(
         resume: go on with the training in that folder.
         seed: of the data and of the first weights.
         device: cpu or cuda.
+        workers: processes that train a prior together, each with its share of the cores; more
+            than one gain more than threads do.
     """
     if minutes is not None and not 0 < minutes < 1e6:
         raise InputError(f"--minutes must be positive, got {minutes}.")
     if start is not None and model == "evaluator":
         raise InputError("--start is for priors, not for the evaluator.")
+    if not 1 <= workers <= 64:
+        raise InputError(f"--workers must be 1 to 64, got {workers}.")
+    if workers > 1 and (model == "evaluator" or device != "cpu"):
+        raise InputError("--workers is for priors on the CPU; leave it out.")
     if device != "cpu":
         _check_device(device)
     folder = out or Path("training") / model
     if model == "evaluator":
         print(_evaluator(folder, minutes, seed, resume=resume, device=device))
     else:
-        print(_prior(model, folder, minutes, seed, start, resume=resume, device=device))
+        run = partial(_prior, model, folder, minutes, seed, start)
+        print(run(resume=resume, device=device, workers=workers))
 
 
 def _prior(
@@ -56,9 +65,11 @@ def _prior(
     *,
     resume: bool,
     device: str,
+    workers: int,
 ) -> Path:
     from splatsmith.train.autoencoder import AutoencoderTraining, train_autoencoder
-    from splatsmith.train.prior import LATENT_TRAINING, PHOTO, PriorTraining, train_prior
+    from splatsmith.train.prior import train_prior
+    from splatsmith.train.settings import LATENT_TRAINING, PHOTO, PriorTraining
     from splatsmith.train.state import CHECKPOINT
 
     settings = {"prior": PriorTraining(), "photo": PHOTO, "latent": LATENT_TRAINING}[model]
@@ -71,7 +82,13 @@ def _prior(
         settings = replace(settings, minutes=settings.minutes - first)
         resume = resume and (out / CHECKPOINT).is_file()
     return train_prior(
-        settings, out, resume=resume, device=device, start=start, autoencoder=autoencoder
+        settings,
+        out,
+        resume=resume,
+        device=device,
+        start=start,
+        autoencoder=autoencoder,
+        workers=workers,
     )
 
 

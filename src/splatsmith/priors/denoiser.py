@@ -27,7 +27,7 @@ class DenoiserShape:
     channels: int = 3  # of the pictures: 3 for pixels, 4 for latents
     outer_width: int = 48  # channels at 32 x 32 cells; only in the 64-pixel network
     middle_width: int = 96  # channels at 16 x 16 cells
-    inner_width: int = 256  # channels at 8 x 8 cells
+    inner_width: int = 192  # channels at 8 x 8 cells
     inner_blocks: int = 5
     attentive_blocks: tuple[int, ...] = (1, 3)  # the inner blocks that attention follows
     heads: int = 4

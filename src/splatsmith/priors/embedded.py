@@ -24,6 +24,7 @@ from splatsmith.files import check_shipped, part_of, replace_file
 from splatsmith.priors.autoencoder import Autoencoder, AutoencoderShape
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features, channels_last
 from splatsmith.priors.pixels import decode_pixels, encode_pixels
+from splatsmith.priors.precision import fast_precision
 from splatsmith.priors.prediction import Prediction
 from splatsmith.priors.schedule import Cosine, NoiseSchedule
 from splatsmith.priors.shipped import SHIPPED, shipped_weights
@@ -165,9 +166,7 @@ class EmbeddedPrior:
     ) -> Prediction:
         noisy = x_t.contiguous(memory_format=torch.channels_last)
         log_snr, tokens = self.schedule.log_snr(t), condition.tokens
-        with torch.autocast(
-            x_t.device.type, torch.bfloat16, enabled=_fast_bfloat16(x_t.device)
-        ):
+        with fast_precision(x_t.device):
             text = self._read(tokens)
             v = self.net(noisy, log_snr, tokens, condition.camera, guidance, text)
         return Prediction.of("v", v.to(x_t.dtype), x_t.detach(), t, self.schedule)
@@ -187,13 +186,6 @@ class EmbeddedPrior:
             sentence=torch.cat([text.sentence for text in rows]),
             mask=torch.cat([text.mask for text in rows]),
         )
-
-
-def _fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 multiplies in hardware; elsewhere it would be slower than float32."""
-    if device.type != "cpu":
-        return True
-    return bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def save_embedded(path: Path, prior: EmbeddedPrior, made: dict[str, Any]) -> None:

@@ -76,6 +76,8 @@ class TextLayer(nn.Module):
         self.feed = nn.Sequential(
             nn.Linear(width, 3 * width), nn.SiLU(), nn.Linear(3 * width, width)
         )
+        for silent in (*self.out.parameters(), *self.feed[2].parameters()):
+            nn.init.zeros_(silent)  # at first, what comes in goes out
 
     def forward(
         self, h: Float[Tensor, "views words width"], mask: Float[Tensor, "views words"]

@@ -24,6 +24,7 @@ from splatsmith.export.sheet import save_png
 from splatsmith.files import part_of, replace_file
 from splatsmith.optimize.streams import stream
 from splatsmith.priors.autoencoder import Autoencoder, AutoencoderShape
+from splatsmith.priors.precision import fast_precision
 from splatsmith.toybox.sampler import BatchSampler
 from splatsmith.toybox.split import Split
 
@@ -128,7 +129,7 @@ def _learn(
 ) -> float:
     for group in optimizer.param_groups:
         group["lr"] = rate
-    with torch.autocast(x.device.type, torch.bfloat16):
+    with fast_precision(x.device):
         mean, log_variance = net.distribution(x)
         noise = torch.randn(mean.shape, generator=generator).to(mean)
         drawn = mean + torch.exp(0.5 * log_variance) * noise

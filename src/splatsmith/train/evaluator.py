@@ -18,6 +18,7 @@ from splatsmith.evaluate.evaluators import SHIPPED, save_evaluators
 from splatsmith.evaluate.features import Regression, hog, lab_histogram
 from splatsmith.evaluate.network import BINS, Answers, NetworkShape
 from splatsmith.optimize.streams import stream
+from splatsmith.priors.precision import fast_precision
 from splatsmith.toybox.catalog import CATEGORIES
 from splatsmith.toybox.words import COLORS
 from splatsmith.train.average import decay_at
@@ -143,7 +144,7 @@ def _step(
     pupil: Pupil, lesson: Lesson, settings: EvaluatorTraining, rate: float, step: int
 ) -> float:
     device = next(pupil.net.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16):
+    with fast_precision(device):
         answers = pupil.net(lesson.pictures.to(device))
     category, color, azimuth = losses(answers, lesson)
     loss = category + settings.color_weight * color + settings.azimuth_weight * azimuth

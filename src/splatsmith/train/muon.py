@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from splatsmith.priors.precision import fast_type
+
 SMALLEST_SIDE = 48  # matrices narrower than this, and all vectors, are left to AdamW
 QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: a x + b x^3 + c x^5, five times over
 
@@ -64,9 +66,9 @@ def orthogonalized(
 def _directly(
     matrix: Float[Tensor, "rows columns"], steps: int
 ) -> Float[Tensor, "rows columns"]:
-    """The iteration as published, in bfloat16."""
+    """The iteration as published, in bfloat16 where that is fast."""
     a, b, c = QUINTIC
-    x = (matrix / (matrix.norm() + 1e-7)).bfloat16()
+    x = (matrix / (matrix.norm() + 1e-7)).to(fast_type(matrix.device))
     for _ in range(steps):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)

@@ -11,113 +11,40 @@ The photo prior is the same network shown pictures as the web has them: mostly f
 the viewpoint never given and seldom worded. The latent prior works on an autoencoder's latents.
 """
 
-import math
 import time
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from splatsmith.errors import InputError
-from splatsmith.optimize.streams import stream
 from splatsmith.priors.autoencoder import Autoencoder
 from splatsmith.priors.denoiser import (
     Denoiser,
     DenoiserShape,
-    camera_features,
     channels_last,
     grow,
     with_weights_of,
 )
-from splatsmith.priors.embedded import EmbeddedPrior, Nature, load_embedded, schedule_for
-from splatsmith.priors.text import WordTable
-from splatsmith.prompts.views import ViewWords
-from splatsmith.toybox.sampler import BatchSampler
+from splatsmith.priors.embedded import EmbeddedPrior, load_embedded
+from splatsmith.priors.precision import fast_precision
+from splatsmith.priors.text import PAD, WordTable
 from splatsmith.toybox.split import Split
 from splatsmith.train.average import decay_at, follow, twin_of
+from splatsmith.train.company import Company, together
+from splatsmith.train.lesson import Lesson, draw_lesson
 from splatsmith.train.muon import Muon, suits_muon
 from splatsmith.train.progress import Reporter
+from splatsmith.train.settings import PriorTraining
 from splatsmith.train.state import TrainingState, first_weights, load_state, save_state
 from splatsmith.train.words import embedded_vocabulary, word_table
 
 SAVE_EVERY = 120.0  # seconds of training between two checkpoints
-SMALL = DenoiserShape(resolution=32, guided=True)
-
-
-LATENT = DenoiserShape(resolution=32, channels=4, guided=True)
-Kind = Literal["pixel", "photo", "latent"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriorTraining:
-    """The numbers of one training."""
-
-    kind: Kind = "pixel"
-
-    minutes: float = 100.0  # of training proper; checkpoints and sheets are not counted
-    seed: int = 0
-    batch: int = 32  # pictures a step; at 16, Muon would cost as much as the network
-    small_share: float = 0.5  # of the time, at 32 x 32
-    rate: float = 2e-3  # of both optimizers, after warm-up and before the fall
-    warm_up: int = 100  # steps, at the start and after growing
-    fall_from: float = 0.6  # share of the time after which the rate falls, as a cosine
-    final_rate: float = 2e-5
-    weight_decay: float = 0.01
-    averaging: float = 0.998  # decay per step of the moving average of the weights
-    nothing: float = 0.06  # share of the pictures shown without caption and camera
-    no_caption: float = 0.08  # share of the others shown without a caption
-    view_words: float = 0.5  # share of the captions that end in "front view" or the like
-    no_camera: float = 0.18  # share of the others shown without their camera
-    front_share: float | None = (
-        None  # of pictures within 45 degrees of the front; None: uniform
-    )
-    guided_from: float = 0.88  # share of the time after which guidance is learned
-    guided_share: float = 0.5  # of the pictures of a lesson, from then on
-    guidance: tuple[float, float] = (1.2, 10.0)  # scales that are learned
-    shape: DenoiserShape = SMALL  # of the first network
-    low_noise: float = 0.1  # share of the times below `middle_noise`
-    middle_noise: float = 0.15  # distillation lives above this time
-    noise_power: float = 0.6  # of a uniform draw: below 1, high noise is drawn more often
-
-    @property
-    def nature(self) -> Nature:
-        """What the trained prior will say of itself."""
-        return Nature(
-            sees_cameras=self.no_camera < 1,
-            guidance=self.guidance if self.shape.guided else None,
-        )
-
-    def rate_at(self, progress: float, steps_since_growth: int) -> float:
-        """Learning rate after a share `progress` (0 to 1) of the time."""
-        warm = min(1.0, (steps_since_growth + 1) / self.warm_up)
-        fallen = min(1.0, max(0.0, (progress - self.fall_from) / (1 - self.fall_from)))
-        share = 0.5 * (1 + math.cos(math.pi * fallen))
-        return warm * (self.final_rate + (self.rate - self.final_rate) * share)
-
-
-PHOTO = PriorTraining(
-    kind="photo", minutes=30.0, small_share=0.0, no_camera=1.0, view_words=0.08, front_share=0.7
-)
-LATENT_TRAINING = PriorTraining(kind="latent", minutes=60.0, shape=LATENT)
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """One batch as the network is asked about it; `answer` is v."""
-
-    x_t: Float[Tensor, "views channels height width"]
-    log_snr: Float[Tensor, "views"]
-    tokens: Int[Tensor, "views words"]
-    camera: Float[Tensor, "views 7"]
-    answer: Float[Tensor, "views channels height width"]
-    guidance: Float[Tensor, "views"]  # 1 is none
-
-    def to(self, device: str) -> "Lesson":
-        """The same lesson on another device."""
-        return Lesson(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class Student:
@@ -132,6 +59,11 @@ class Student:
         rest = [p for name, p in named if not suits_muon(name, p)]
         self.optimizers: list[torch.optim.Optimizer] = [Muon(wide)] if wide else []
         self.optimizers.append(torch.optim.AdamW(rest, betas=(0.9, 0.99), fused=True))
+
+    def learned(self) -> Iterator[Tensor]:
+        """All that its lessons have changed: weights and their average."""
+        yield from self.net.parameters()
+        yield from self.average.parameters()
 
     def learn(self, lesson: Lesson, settings: PriorTraining, rate: float, steps: int) -> float:
         """One step; returns the loss, which is the mean squared error of v without guidance."""
@@ -169,7 +101,7 @@ class Student:
             )
         )
         x_t = x_t.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(lesson.x_t.device.type, torch.bfloat16):
+        with fast_precision(lesson.x_t.device):
             told, untold = self.teacher(x_t, log_snr, tokens, camera).float().chunk(2)
         scale = lesson.guidance[rows][:, None, None, None]
         answer = lesson.answer.clone()
@@ -183,7 +115,7 @@ class Student:
 
 
 def _error(net: Denoiser, lesson: Lesson) -> Float[Tensor, ""]:
-    with torch.autocast(lesson.x_t.device.type, torch.bfloat16):
+    with fast_precision(lesson.x_t.device):
         scale = lesson.guidance if net.shape.guided else None
         v = net(lesson.x_t, lesson.log_snr, lesson.tokens, lesson.camera, scale)
     off = (v.float() - lesson.answer).square().mean(dim=(1, 2, 3))
@@ -199,42 +131,68 @@ def train_prior(
     device: str = "cpu",
     start: Path | None = None,
     autoencoder: Autoencoder | None = None,
+    workers: int = 1,
 ) -> Path:
     """Train, or go on training; returns the path of the weights, `out`/prior.safetensors.
 
     `out` also receives a checkpoint every two minutes, `log.jsonl` and sheets of samples. It
     can be interrupted at any time; with `resume`, and more minutes if wished, it goes on.
-    `start` gives the first weights, those of another embedded prior of 64 x 64 pixels; a latent
-    prior takes from it what does not touch the pictures themselves. A latent prior needs its
-    `autoencoder`.
+    `start` gives the first weights, those of another embedded prior of 64 x 64 pixels, as far
+    as they have a place: a broader world begins with the words that are known already, a latent
+    prior with all that does not touch the pictures themselves. A latent prior needs its
+    `autoencoder`. Each of the `workers` is a process with a share of the cores.
     """
     out.mkdir(parents=True, exist_ok=True)
+    task = partial(_train, settings, out, resume, device, start, autoencoder)
+    return together(workers, task)
+
+
+def _train(
+    settings: PriorTraining,
+    out: Path,
+    resume: bool,
+    device: str,
+    start: Path | None,
+    autoencoder: Autoencoder | None,
+    company: Company,
+) -> Path:
+    """What every worker does; the leading one also shows and saves."""
     class_ = Classroom(settings, word_table(), device, autoencoder)
-    reporter = Reporter(out, class_.finished, settings.minutes * 60)
+    whole = settings.minutes * 60
+    reporter = Reporter(out, class_.finished, whole) if company.leads else None
     state = load_state(out) if resume else class_.begin(start)
     student = state.student(settings.seed, device)
+    company.rejoin(state.seconds)
     held = class_.held_lessons(student.net.shape.resolution)
     begun, saved = time.perf_counter() - state.seconds, state.seconds
-    with reporter.line:
-        while (progress := state.seconds / (settings.minutes * 60)) < 1:
-            if class_.outgrown(student.net.shape, progress):
+    with reporter.line if reporter else nullcontext():
+        while state.seconds < whole:
+            agreed = company.agreed(state.seconds) / whole
+            if class_.outgrown(student.net.shape, agreed):
                 student = Student(grow(student.average), device)
                 state.grown_at = state.step
                 held = class_.held_lessons(64)
             size, steps = student.net.shape.resolution, state.step - state.grown_at
-            lesson = student.guided(class_.lesson(size, state.step, progress))
-            rate = settings.rate_at(progress, steps)
+            lesson = student.guided(class_.lesson(size, company.number(state.step), agreed))
+            rate = settings.rate_at(state.seconds / whole, steps)
             loss = student.learn(lesson, settings, rate, steps)
             state.step += 1
             pause = time.perf_counter()
-            reporter.step(student, state, loss, held)
-            if state.seconds - saved > SAVE_EVERY:
-                save_state(out, state, student)
-                saved = state.seconds
+            while company.due(state.seconds, whole):
+                company.meet(student.learned())
+            if reporter:
+                reporter.step(student, state, loss, held)
+                if state.seconds - saved > SAVE_EVERY:
+                    save_state(out, state, student)
+                    saved = state.seconds
             begun += time.perf_counter() - pause
             state.seconds = time.perf_counter() - begun
+    company.meet(student.learned())
+    pictures = company.total(state.step) * settings.batch
+    if reporter is None:
+        return out
     save_state(out, state, student)
-    made = {"seed": settings.seed, "pictures": state.step * settings.batch}
+    made = {"seed": settings.seed, "pictures": pictures, "workers": company.workers}
     return reporter.finish(student, state, made | {"minutes": round(state.seconds / 60, 1)})
 
 
@@ -259,16 +217,15 @@ class Classroom:
         if start is None:
             return TrainingState(shape)
         given = load_embedded(start)
-        if given.words.words != self.table.words or given.space != "pixel":
-            raise InputError(f"{start} cannot be a start: it knows other words or pictures.")
-        net = given.net
-        if self.settings.kind == "latent":
-            net = with_weights_of(first_weights(shape, self.settings.seed), net)
-        elif net.shape.channels != shape.channels:
-            raise InputError(f"{start} cannot be a start: its pictures have other channels.")
+        if given.space != "pixel":
+            raise InputError(f"{start} cannot be a start: it knows no pictures, but latents.")
+        if self.settings.kind != "latent":
+            shape = replace(shape, resolution=given.net.shape.resolution)
+        net = with_weights_of(first_weights(shape, self.settings.seed), given.net)
+        _learn_words_of(net, self.table, given.net, given.words)
         tensors = net.state_dict()
         named = {f"{part}.{k}": t for part in ("net", "average") for k, t in tensors.items()}
-        return TrainingState(net.shape, tensors=named)
+        return TrainingState(shape, tensors=named)
 
     def outgrown(self, shape: DenoiserShape, progress: float) -> bool:
         """Whether it is time for the network to grow to 64 x 64."""
@@ -304,69 +261,10 @@ class Classroom:
         )
 
 
-def draw_lesson(
-    settings: PriorTraining,
-    size: int,
-    step: int,
-    table: WordTable,
-    split: Split = "train",
-    guided: float = 0.0,
-    autoencoder: Autoencoder | None = None,
-) -> Lesson:
-    """The lesson of a step: it depends on the arguments alone.
-
-    A share `guided` of its pictures have a scale of guidance; their answers are still the
-    plain ones. With an autoencoder the lesson is about latents.
-    """
-    sampler = BatchSampler(
-        size=autoencoder.shape.resolution if autoencoder else size,
-        batch=settings.batch,
-        seed=settings.seed,
-        split=split,
-        front_share=settings.front_share,
-    )
-    batch = sampler.batch_at(step)
-    generator = stream(settings.seed, f"lesson {size}", step)
-    views = settings.batch
-
-    def happens(share: float) -> Tensor:
-        return torch.rand(views, generator=generator) < share
-
-    nothing = happens(settings.nothing)
-    worded, silent = happens(settings.view_words), happens(settings.no_caption) | nothing
-    known = ~(happens(settings.no_camera) | nothing)
-    suffixes = ViewWords().suffixes(batch.azimuth, batch.elevation)
-    captions = [
-        "" if silent[i] else batch.captions[i] + (suffixes[i] if worded[i] else "")
-        for i in range(views)
-    ]
-    place, low = torch.rand(views, generator=generator), happens(settings.low_noise)
-    middle = settings.middle_noise
-    t = torch.where(low, place * middle, middle + (1 - middle) * place**settings.noise_power)
-    x0 = batch.color.permute(0, 3, 1, 2) * 2 - 1
-    if autoencoder is not None:
-        x0 = _latents(autoencoder, x0)
-    noise = torch.randn(x0.shape, generator=generator)
-    least, most = (math.log(scale) for scale in settings.guidance)
-    scales = torch.exp(least + (most - least) * torch.rand(views, generator=generator))
-    scales = torch.where(happens(guided) & ~silent, scales, 1.0)
-    schedule = schedule_for(size)
-    alpha, sigma = (f(t)[:, None, None, None] for f in (schedule.alpha, schedule.sigma))
-    return Lesson(
-        x_t=(alpha * x0 + sigma * noise).contiguous(memory_format=torch.channels_last),
-        log_snr=schedule.log_snr(t),
-        tokens=table.encode(captions),
-        camera=camera_features(batch.azimuth, batch.elevation, known.float()),
-        answer=alpha * noise - sigma * x0,
-        guidance=scales,
-    )
-
-
 @torch.no_grad()
-def _latents(
-    autoencoder: Autoencoder, x: Tensor
-) -> Float[Tensor, "views channels height width"]:
-    device = autoencoder.scale.device
-    x = x.to(device).contiguous(memory_format=torch.channels_last)
-    with torch.autocast(device.type, torch.bfloat16):
-        return autoencoder.encode(x).float().cpu()
+def _learn_words_of(net: Denoiser, table: WordTable, other: Denoiser, words: WordTable) -> None:
+    """Give each word of `table` that the other network knows the meaning that it has there."""
+    known = [word for word in table.words if word in words.rows]
+    own, theirs = ([t.rows[word] for word in known] for t in (table, words))
+    net.text.table.weight[own] = other.text.table.weight[theirs]
+    net.text.table.weight[PAD] = other.text.table.weight[PAD]

@@ -12,7 +12,8 @@ from splatsmith.priors.embedded import EmbeddedPrior, save_embedded
 from splatsmith.train.samples import sample_sheet
 
 if TYPE_CHECKING:
-    from splatsmith.train.prior import Lesson, Student
+    from splatsmith.train.lesson import Lesson
+    from splatsmith.train.prior import Student
     from splatsmith.train.state import TrainingState
 
 VALIDATE_EVERY = 180.0  # seconds of training
