@@ -220,6 +220,10 @@ class Classroom:
         if given.space != "pixel":
             raise InputError(f"{start} cannot be a start: it knows no pictures, but latents.")
         if self.settings.kind != "latent":
+            if given.net.shape.channels != shape.channels:
+                raise InputError(
+                    f"{start} cannot be a start: its pictures have other channels."
+                )
             shape = replace(shape, resolution=given.net.shape.resolution)
         net = with_weights_of(first_weights(shape, self.settings.seed), given.net)
         _learn_words_of(net, self.table, given.net, given.words)
