@@ -31,12 +31,8 @@ def test_the_margin_leaves_the_soft_edge_alone() -> None:
 def test_a_long_way_in_is_found_and_a_way_by_a_corner_is_none() -> None:
     """A spiral of one pixel's width; its end lies in the middle."""
     picture = torch.zeros(1, 9, 9, 3)
-    for row, column in [
-        *((0, c) for c in range(9)), *((r, 8) for r in range(9)), *((8, c) for c in range(2, 9)),
-        *((r, 2) for r in range(2, 9)), *((2, c) for c in range(2, 7)), *((r, 6) for r in (3, 4)),
-        (5, 5),
-    ]:  # fmt: skip
-        picture[0, row, column] = 1
+    picture[0, 0, :] = picture[0, :, 8] = picture[0, 8, 2:] = picture[0, 2:, 2] = 1
+    picture[0, 2, 2:7] = picture[0, 3:5, 6] = picture[0, 5, 5] = 1
     outside = exterior(picture, margin=0)[0]
     assert outside[4, 6]
     assert not outside[5, 5]  # touches (4, 6) with a corner only
@@ -60,7 +56,8 @@ def test_only_alpha_outside_counts_and_the_gradient_is_one_over_views() -> None:
 def test_the_recipe_s_weight_multiplies_it(target_scene) -> None:
     alpha = torch.rand(1, 16, 16, 1)
     seen = (alpha, ring())
-    one, three = (regularization(Regularize(exterior=w), target_scene, seen) for w in (1.0, 3.0))
+    one = regularization(Regularize(exterior=1.0), target_scene, seen)
+    three = regularization(Regularize(exterior=3.0), target_scene, seen)
     torch.testing.assert_close(three, 3 * one)
     torch.testing.assert_close(one, uncovered(*seen))
     assert regularization(Regularize(exterior=1.0), target_scene) is None
