@@ -58,7 +58,7 @@ name = "polish"
 steps = 12
 views = 1
 size = 16
-score = { times = { kind = "sqrt", start = 0.6, stop = 0.2, width = 0.2 } }
+score = { kind = "sds", times = { kind = "sqrt", start = 0.6, stop = 0.2, width = 0.2 } }
 """
 
 

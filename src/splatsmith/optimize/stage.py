@@ -158,11 +158,10 @@ def total_loss(
     setting: Setting, state: RunState, seen: Seen, distilled: Distilled
 ) -> Float[Tensor, ""]:
     """The one loss, the same on pictures if the recipe says so, and the regularizers."""
-    stage, progress = setting.stage, setting.progress(state.step)
     loss = distillation_loss(seen.x, distilled)
-    if weight := at(stage.score.image_loss, progress):
+    if weight := at(setting.stage.score.image_loss, setting.progress(state.step)):
         loss = loss + weight * picture_loss(seen.picture.color, setting.prior, distilled)
-    extra = regularizers.regularization(stage.regularize, state.scene, progress)
+    extra = regularized(setting, state, seen, distilled)
     return loss if extra is None else loss + extra
 
 
@@ -170,6 +169,18 @@ def teach(setting: Setting, state: RunState, seen: Seen, own: Learner) -> None:
     """Show the model of the scene's own renders what the scene looks like."""
     draws = setting.draws("own", state.step)
     own.learn(setting.prior, setting.prompt, seen.cameras, seen.x, draws)
+
+
+def regularized(
+    setting: Setting, state: RunState, seen: Seen, distilled: Distilled
+) -> Float[Tensor, ""] | None:
+    """What the recipe asks of the scene beside the prior; None if it asks for nothing."""
+    settings, progress = setting.stage.regularize, setting.progress(state.step)
+    pictures = None
+    if at(settings.exterior, progress):
+        target = setting.prior.decode(distilled.pseudo_ground_truth)
+        pictures = (seen.picture.alpha, resized(target, setting.stage.size).clamp(0, 1))
+    return regularizers.regularization(settings, state.scene, pictures, progress)
 
 
 def backgrounds(setting: Setting, step: int) -> Float[Tensor, "views 3"]:
@@ -219,7 +230,16 @@ def small(
     color: Float[Tensor, "views height width 3"],
 ) -> UInt8[Tensor, "views rows columns 3"]:
     """Pictures of 64 x 64 pixels, 0 to 255."""
+    bytes_ = (resized(color, SNAPSHOT).clamp(0, 1) * 255).round().to(torch.uint8)
+    return bytes_.contiguous()
+
+
+def resized(
+    color: Float[Tensor, "views height width 3"], size: int
+) -> Float[Tensor, "views rows columns 3"]:
+    """The pictures with `size` pixels a side."""
+    if color.shape[1:3] == (size, size):
+        return color
     x = color.permute(0, 3, 1, 2)
-    if x.shape[-2:] != (SNAPSHOT, SNAPSHOT):
-        x = F.interpolate(x, size=(SNAPSHOT, SNAPSHOT), mode="bilinear", antialias=True)
-    return (x.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
+    return x.permute(0, 2, 3, 1)
