@@ -41,6 +41,7 @@ rates = { means = { start = 2e-2, end = 1e-3 } }
 regularize = { outside = 0.1 }
 
 [stage.score]
+kind = "sds"
 guidance = 2.0
 times = { kind = "uniform", low = 0.3, high = 0.9 }
 
