@@ -43,11 +43,12 @@ class Regularize:
 
 
 def regularization(
-    settings: Regularize, scene: Gaussians, progress: float = 0.0, seen: Seen | None = None
+    settings: Regularize, scene: Gaussians, seen: Seen | None = None, progress: float = 0.0
 ) -> Float[Tensor, ""] | None:
     """The weighted sum of what the settings ask for; None if they ask for nothing.
 
-    `progress` runs from 0 to 1 over the stage. What concerns pictures needs what was `seen`.
+    What concerns pictures needs what the cameras have `seen`. `progress` runs from 0 to 1 over
+    the stage.
     """
     terms: list[Tensor] = []
     if weight := at(settings.sparsity, progress):
@@ -58,7 +59,7 @@ def regularization(
         terms.append(weight * needles(scene.log_scales, settings.needle_ratio))
     if weight := at(settings.size, progress):
         terms.append(weight * size(scene.scales, settings.largest))
-    if seen is not None and (weight := at(settings.exterior, progress)):
+    if (weight := at(settings.exterior, progress)) and seen is not None:
         alpha, target = seen
         terms.append(weight * uncovered(alpha, target))
     return torch.stack(terms).sum() if terms else None

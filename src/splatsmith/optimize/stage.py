@@ -158,15 +158,10 @@ def total_loss(
     setting: Setting, state: RunState, seen: Seen, distilled: Distilled
 ) -> Float[Tensor, ""]:
     """The one loss, the same on pictures if the recipe says so, and the regularizers."""
-    stage, progress = setting.stage, setting.progress(state.step)
     loss = distillation_loss(seen.x, distilled)
-    if weight := at(stage.score.image_loss, progress):
+    if weight := at(setting.stage.score.image_loss, setting.progress(state.step)):
         loss = loss + weight * picture_loss(seen.picture.color, setting.prior, distilled)
-    pictures = None
-    if at(stage.regularize.exterior, progress):
-        target = setting.prior.decode(distilled.pseudo_ground_truth)
-        pictures = (seen.picture.alpha, resized(target, stage.size).clamp(0, 1))
-    extra = regularizers.regularization(stage.regularize, state.scene, progress, pictures)
+    extra = regularized(setting, state, seen, distilled)
     return loss if extra is None else loss + extra
 
 
@@ -174,6 +169,18 @@ def teach(setting: Setting, state: RunState, seen: Seen, own: Learner) -> None:
     """Show the model of the scene's own renders what the scene looks like."""
     draws = setting.draws("own", state.step)
     own.learn(setting.prior, setting.prompt, seen.cameras, seen.x, draws)
+
+
+def regularized(
+    setting: Setting, state: RunState, seen: Seen, distilled: Distilled
+) -> Float[Tensor, ""] | None:
+    """What the recipe asks of the scene beside the prior; None if it asks for nothing."""
+    settings, progress = setting.stage.regularize, setting.progress(state.step)
+    pictures = None
+    if at(settings.exterior, progress):
+        target = setting.prior.decode(distilled.pseudo_ground_truth)
+        pictures = (seen.picture.alpha, resized(target, setting.stage.size).clamp(0, 1))
+    return regularizers.regularization(settings, state.scene, pictures, progress)
 
 
 def backgrounds(setting: Setting, step: int) -> Float[Tensor, "views 3"]:
