@@ -238,20 +238,12 @@ class _Encode(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         points, table = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[:2]
         if torch.is_grad_enabled():  # a gradient of this gradient is wanted
-            inputs = [
-                t
-                for t, need in zip((points, table), ctx.needs_input_grad, strict=False)
-                if need
-            ]
+            inputs = [t for t, need in zip((points, table), wanted, strict=True) if need]
             features = encode_reference(points, table, ctx.lattice, ctx.radius, ctx.active)
             found = iter(torch.autograd.grad(features, inputs, grads[0], create_graph=True))
-            return (
-                *(next(found) if need else None for need in ctx.needs_input_grad[:2]),
-                None,
-                None,
-                None,
-            )
+            return *(next(found) if need else None for need in wanted), None, None, None
         blocked = _to_blocks(grads[0]).contiguous()
         given = ctx, ctx.units, blocked, table
         points_grad = _points_gradient(*given) if ctx.needs_input_grad[0] else None

@@ -3,9 +3,9 @@
 A level is a lattice over the cube from -radius to radius. The two features of a level at a
 point are blended from the eight corners of its cell (Mueller et al. 2022, Instant NGP, section
 3). Where a level has more corners than rows in the table, corners share rows by a hash. Levels
-may have the same resolution: that is how a dense voxel grid with more than two values is kept.
+may have the same resolution: that is how a dense voxel grid of more than two values is kept.
 
-`encode_reference` is the plain twin that defines the answer; `fields_native.py` is the fast way.
+`encode_reference` is the plain twin that defines the answer; `fields_native` is the fast way.
 """
 
 import itertools
@@ -22,7 +22,7 @@ PER_LEVEL = 2  # features
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One lattice: cells a side, where its rows begin, how many, and whether they are hashed."""
+    """One lattice: cells a side, its rows in the table, and whether corners share them."""
 
     resolution: int
     first: int

@@ -18,8 +18,7 @@ STOP = 1e-4  # where no more of a ray is left, it has ended: later samples do no
 
 
 class Sums(NamedTuple):
-    """What samples add up to: a weight for each, and for each ray the sums of weights,
-    of weights times distances, and of weights times values."""
+    """A weight for each sample; for each ray the sums of weights, and of weights times what."""
 
     weights: Float[Tensor, "samples"]
     alpha: Float[Tensor, "rays"]
