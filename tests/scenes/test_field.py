@@ -61,8 +61,8 @@ def test_every_parameter_gets_a_gradient(gen, name):
         assert parameter.grad is not None, label
         assert torch.isfinite(parameter.grad).all(), label
         touched = (parameter.grad != 0).float().mean()
-        # Corners of the cube outside the ball and cells that no sample meets get none.
-        assert touched > (0.15 if label == "encoding" else 0.9), (label, touched)
+        # Corners that no sample is near get none, nor do rectified units that are off.
+        assert touched > (0.15 if label == "encoding" else 0.75), (label, touched)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -148,7 +148,9 @@ def test_normals_of_a_ball_point_outward(gen, normals):
     field = sphere_field(gen, normals)
     points = F.normalize(torch.randn(100, 3, generator=gen), dim=-1) * 0.4
     expected = F.normalize(points, dim=-1)
-    torch.testing.assert_close(field.normals(points), expected, atol=1e-3, rtol=0)
+    # The differences are off by the step times a second derivative.
+    error = 0.005 / 0.4 if normals == "finite" else 1e-5
+    torch.testing.assert_close(field.normals(points), expected, atol=error, rtol=0)
 
 
 def test_normals_by_differences_are_near_those_by_derivatives(gen):
@@ -177,16 +179,18 @@ def test_derivatives_of_normals_match_between_kernel_and_twin(gen):
 
 
 def test_the_occupancy_grid_hides_nothing_that_can_be_seen(gen):
-    field = wide_awake("hash", gen)
+    settings = FieldSettings(encoding=SMALL_GRID, blob_size=0.3, samples=48, cells=24)
+    field = Field.fresh(settings, gen)
     with torch.no_grad():
-        field.encoding *= 3
+        field.encoding += torch.randn(field.encoding.shape, generator=gen)
+        field.network *= 2
     whole = field.render(CAMERAS, torch.zeros(3))
     for step in range(3 * field.settings.every):
         field.advance(step / 100, gen)
     share = field.occupied().float().mean()
     assert 0.05 < share < 0.95, share
     part = field.render(CAMERAS, torch.zeros(3))
-    assert len(part.samples.points) < 0.9 * len(whole.samples.points)
+    assert len(part.samples.points) < 0.7 * len(whole.samples.points)
     assert (part.alpha - whole.alpha).abs().max() <= field.settings.threshold
     assert (part.color - whole.color).abs().max() <= field.settings.threshold
 
