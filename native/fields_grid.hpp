@@ -7,6 +7,7 @@ namespace KERNEL_ISA {
 using namespace fields;
 typedef uint32_t UInt __attribute__((vector_size(4 * KERNEL_LANES)));
 typedef float Pair __attribute__((vector_size(8)));
+typedef float Quad __attribute__((vector_size(16)));
 
 // The eight corners of each lane's cell; bit 0 of a corner's number is x, bit 1 y, bit 2 z.
 struct Corners {
@@ -95,18 +96,40 @@ static void encode_block(const Grid& grid, const float* units, float* features) 
   }
 }
 
-static INLINE Pair add_to(float* place, Pair value) {
-  Pair old;
-  __builtin_memcpy(&old, place, sizeof old);
-  old += value;
-  __builtin_memcpy(place, &old, sizeof old);
-  return old;
+// a[0] b[0] a[1] b[1] ...
+INLINE void store_pairs(float* to, Float a, Float b) {
+#if KERNEL_LANES == 16 && defined(__AVX512F__)
+  __m512 low = _mm512_maskz_unpacklo_ps(0xffff, (__m512)a, (__m512)b);
+  __m512 high = _mm512_maskz_unpackhi_ps(0xffff, (__m512)a, (__m512)b);
+  alignas(64) float parts[2][16];
+  _mm512_store_ps(parts[0], low), _mm512_store_ps(parts[1], high);
+  for (int i = 0; i < 8; ++i) __builtin_memcpy(to + 4 * i, parts[i & 1] + 4 * (i >> 1), 16);
+#elif KERNEL_LANES == 8 && defined(__AVX__)
+  __m256 low = _mm256_unpacklo_ps((__m256)a, (__m256)b);
+  __m256 high = _mm256_unpackhi_ps((__m256)a, (__m256)b);
+  _mm256_storeu_ps(to, _mm256_permute2f128_ps(low, high, 0x20));
+  _mm256_storeu_ps(to + 8, _mm256_permute2f128_ps(low, high, 0x31));
+#else
+  for (int lane = 0; lane < lanes; ++lane) to[2 * lane] = a[lane], to[2 * lane + 1] = b[lane];
+#endif
 }
 
-// Gradient of one level's table. Levels do not share rows, so each is a task of its own and the
-// sums have a fixed order.
-static void scatter(const Places& job, int l) {
-  if (l >= job.grid.active) return;
+template <typename T>
+INLINE T read(const float* from) {
+  T value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
+
+template <typename T>
+INLINE void add_to(float* place, T value) {
+  value += read<T>(place);
+  __builtin_memcpy(place, &value, sizeof value);
+}
+
+// Rows of a dense level that differ in x alone lie side by side: four numbers at once.
+template <bool dense>
+static void scatter_level(const Places& job, int l) {
   const Level& level = job.grid.level[l];
   int64_t blocks = (job.count + block_size - 1) / block_size;
   for (int64_t block = 0; block < blocks; ++block) {
@@ -116,22 +139,37 @@ static void scatter(const Places& job, int l) {
     int points = left < block_size ? (int)left : block_size;
     for (int p = 0; p < points; p += lanes) {
       Corners corners = corners_of(level, units + p);
-      Float weight[8];
+      Float weight[8], a = load(grad + p), b = load(grad + block_size + p);
       weights_of(corners, weight);
       alignas(64) uint32_t row[8][lanes];
-      alignas(64) float part[8][lanes];
+      alignas(64) float part[8][2 * lanes];
       for (int c = 0; c < 8; ++c) {
         __builtin_memcpy(row[c], &corners.row[c], sizeof row[c]);
-        store(part[c], weight[c]);
+        store_pairs(part[c], weight[c] * a, weight[c] * b);
       }
       int count = points - p < lanes ? points - p : lanes;
       for (int lane = 0; lane < count; ++lane) {
-        Pair value = {grad[p + lane], grad[block_size + p + lane]};
-        for (int c = 0; c < 8; ++c)
-          add_to(job.table_grad + 2 * (size_t)row[c][lane], value * part[c][lane]);
+        for (int c = 0; c < 8; c += dense ? 2 : 1) {
+          float* to = job.table_grad + 2 * (size_t)row[c][lane];
+          const float* from = part[c] + 2 * lane;
+          if constexpr (dense)
+            add_to(to, Quad{from[0], from[1], from[2 * lanes], from[2 * lanes + 1]});
+          else
+            add_to(to, read<Pair>(from));
+        }
       }
     }
   }
+}
+
+// Gradient of one level's table. Levels do not share rows, so each is a task of its own and the
+// sums have a fixed order.
+static void scatter(const Places& job, int l) {
+  if (l >= job.grid.active) return;
+  if (job.grid.level[l].mask == 0)
+    scatter_level<true>(job, l);
+  else
+    scatter_level<false>(job, l);
 }
 
 // Gradient of the place of each point: that of the trilinear blend of table times gradient.

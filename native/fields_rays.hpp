@@ -36,12 +36,14 @@ static void march(const March& job, int64_t first, int64_t last, uint64_t* bits,
 
 // Weights front to back (Max 1995): each step absorbs 1 - exp(-density * step) of what is left.
 // Once no more than `stop` is left, the ray has ended: further weights are zero.
-static void composite(const Composite& job, int64_t first, int64_t last) {
+template <int known>
+static void composite_rays(const Composite& job, int64_t first, int64_t last) {
   const float scale = -1.44269504f * job.step;
+  const int width = known ? known : job.width;
   for (int64_t ray = first; ray < last; ++ray) {
     float left = 1.0f, alpha = 0.0f, distance = 0.0f;
-    float* totals = job.totals + ray * job.width;
-    for (int k = 0; k < job.width; ++k) totals[k] = 0;
+    float* totals = job.totals + ray * width;
+    for (int k = 0; k < width; ++k) totals[k] = 0;
     int64_t end = job.starts[ray + 1];
     for (int64_t begin = job.starts[ray]; begin < end; begin += lanes) {
       int count = end - begin < lanes ? (int)(end - begin) : lanes;
@@ -59,8 +61,7 @@ static void composite(const Composite& job, int64_t first, int64_t last) {
         job.left[i] = alive ? left : 0.0f;
         if (weight == 0.0f) continue;
         alpha += weight, distance += weight * job.distances[i];
-        for (int k = 0; k < job.width; ++k)
-          totals[k] += weight * job.values[i * job.width + k];
+        for (int k = 0; k < width; ++k) totals[k] += weight * job.values[i * width + k];
       }
     }
     job.alpha[ray] = alpha, job.distance[ray] = distance;
@@ -68,24 +69,42 @@ static void composite(const Composite& job, int64_t first, int64_t last) {
 }
 
 // The same in the other direction: what lies behind a sample is dimmed by it.
-static void composite_backward(const Composite& job, int64_t first, int64_t last) {
+template <int known>
+static void composite_back(const Composite& job, int64_t first, int64_t last) {
+  const int width = known ? known : job.width;
   for (int64_t ray = first; ray < last; ++ray) {
     float behind = 0.0f;
     float alpha_grad = job.alpha_grad ? job.alpha_grad[ray] : 0.0f;
     float distance_grad = job.distance_grad ? job.distance_grad[ray] : 0.0f;
-    const float* totals = job.totals_grad ? job.totals_grad + ray * job.width : nullptr;
+    const float* totals = job.totals_grad ? job.totals_grad + ray * width : nullptr;
     for (int64_t i = job.starts[ray + 1] - 1; i >= job.starts[ray]; --i) {
       float weight = job.weights[i];
+      const float* values = job.values + i * width;
+      float* values_grad = job.values_grad + i * width;
       float grad = alpha_grad + distance_grad * job.distances[i];
       if (job.weights_grad) grad += job.weights_grad[i];
-      for (int k = 0; k < job.width; ++k) {
-        if (totals) grad += totals[k] * job.values[i * job.width + k];
-        job.values_grad[i * job.width + k] = totals ? weight * totals[k] : 0.0f;
+      for (int k = 0; k < width; ++k) {
+        float total = totals ? totals[k] : 0.0f;
+        grad += total * values[k];
+        values_grad[k] = weight * total;
       }
       job.density_grad[i] = job.step * (job.left[i] * grad - behind);
       behind += weight * grad;
     }
   }
+}
+
+// Three channels, or three and a normal: the common widths as constants.
+static void composite(const Composite& job, int64_t first, int64_t last) {
+  if (job.width == 3) return composite_rays<3>(job, first, last);
+  if (job.width == 6) return composite_rays<6>(job, first, last);
+  composite_rays<0>(job, first, last);
+}
+
+static void composite_backward(const Composite& job, int64_t first, int64_t last) {
+  if (job.width == 3) return composite_back<3>(job, first, last);
+  if (job.width == 6) return composite_back<6>(job, first, last);
+  composite_back<0>(job, first, last);
 }
 
 }  // namespace KERNEL_ISA
