@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from splatsmith.errors import InputError
 from splatsmith.render import fields_native
 from splatsmith.render.hash_grid import Lattice, encode_reference, geometric
 
@@ -108,6 +109,17 @@ def test_twin_gradients_match_central_differences(gen):
     points, table = points_and_table(gen, lattice, 6, torch.float64)
     function = lambda p, t: encode_reference(p, t, lattice, RADIUS, 2)  # noqa: E731
     assert torch.autograd.gradcheck(function, (points, table))
+
+
+def test_tables_and_networks_of_another_size_are_refused(gen):
+    points, table = points_and_table(gen, HASHED, 5)
+    with pytest.raises(InputError, match="rows, got a table of 100"):
+        fields_native.encode(points, table[:100], HASHED, RADIUS, 5)
+    given = points, table, torch.zeros(7), HASHED, RADIUS, 5
+    with pytest.raises(InputError, match="has 124 parameters"):
+        fields_native.network(*given, hidden=8, outputs=4, used=4)
+    with pytest.raises(InputError, match="float32 on the CPU"):
+        fields_native.encode(points.double(), table.double(), HASHED, RADIUS, 5)
 
 
 def test_bits_do_not_depend_on_the_number_of_threads(gen):

@@ -1,11 +1,14 @@
 """Radiance fields: encodings, normals, occupancy, state."""
 
+from importlib import import_module
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from splatsmith.cameras import orbit
 from splatsmith.errors import InputError
+from splatsmith.render import fields_native
 from splatsmith.render.shading import Shading
 from splatsmith.scenes.encodings import triplane
 from splatsmith.scenes.field import Field
@@ -262,6 +265,32 @@ def test_a_field_can_become_a_given_picture(gen):
         loss.backward()
         optimizer.step()
     assert loss < 0.02
+
+
+def test_without_the_kernels_the_twins_draw_the_same_and_say_so(gen, monkeypatch):
+    field = wide_awake("hash", gen)
+    expected = field.render(CAMERAS, torch.zeros(3)).color
+    monkeypatch.setattr(fields_native, "_fields", None)
+    import_module("splatsmith.render.volume")._warn_once.cache_clear()
+    with pytest.warns(UserWarning, match="kernels of radiance fields were not built"):
+        slow = field.render(CAMERAS, torch.zeros(3)).color
+    torch.testing.assert_close(slow, expected, atol=1e-3, rtol=0)
+    field.render(CAMERAS, torch.zeros(3))  # warned once is enough
+    field.backend = "native"
+    with pytest.raises(InputError, match="were not built"):
+        field.render(CAMERAS, torch.zeros(3))
+
+
+def test_a_field_in_double_precision_is_drawn_by_the_twins(gen):
+    field = wide_awake("voxels", gen)
+    wide = Field(field.settings, {"encoding": field.encoding.double()})
+    wide.advance(0.5, gen)
+    cameras = CAMERAS.to(torch.float64)
+    color = wide.render(cameras, torch.zeros(3, dtype=torch.float64)).color
+    assert color.dtype == torch.float64
+    expected = field.render(CAMERAS, torch.zeros(3)).color
+    torch.testing.assert_close(color.float(), expected, atol=1e-3, rtol=0)
+    assert torch.equal(Field.from_state(wide.state()).encoding, wide.encoding)
 
 
 def test_mistakes_are_named(gen):

@@ -97,7 +97,7 @@ def test_orientation_weighs_normals_that_face_away(picture):
     for i, ray in enumerate(samples.rays):
         total += float(weights[i]) * max(0.0, float(unit[i] @ samples.directions[ray])) ** 2
     loss = field_losses.orientation(made)
-    assert abs(float(loss) - total / 5) < 1e-6
+    assert abs(loss.item() - total / 5) < 1e-6
     grads = torch.autograd.grad(loss, (normals, density), allow_unused=True)
     assert grads[0].any()
     assert grads[1] is None  # weights are not taught by it

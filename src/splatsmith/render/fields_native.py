@@ -66,6 +66,7 @@ def encode(
 ) -> Float[Tensor, "points features"]:
     """As `encode_reference`; can be differentiated twice, the second time through the twin."""
     _require(table)
+    _check(table, lattice)
     return _Encode.apply(points, table, lattice, radius, active)
 
 
@@ -87,7 +88,14 @@ def network(
     [outputs, hidden] and biases. Differentiable once.
     """
     _require(table)
+    _check(table, lattice)
     shape = (hidden, outputs, used)
+    count = hidden * (lattice.features + 1) + outputs * (hidden + 1)
+    if len(parameters) != count or not 1 <= used <= outputs:
+        raise InputError(
+            f"A network of {lattice.features}, {hidden} and {outputs} has {count} parameters "
+            f"and up to {outputs} outputs, got {len(parameters)} and {used}."
+        )
     return _Network.apply(points, table, parameters, lattice, radius, active, shape)
 
 
@@ -159,6 +167,12 @@ def composite(
 ) -> Sums:
     """As the twin."""
     _require(density)
+    count = len(samples.distances)
+    if len(density) != count or len(values) != count:
+        raise InputError(
+            f"{count} samples need as many densities and values, "
+            f"got {len(density)} and {len(values)}."
+        )
     return Sums(*_Composite.apply(density, values, samples))
 
 
@@ -173,6 +187,12 @@ def _require(tensor: Tensor) -> None:
             f"The native kernels work on float32 on the CPU, got {tensor.dtype} on "
             f'{tensor.device}; choose backend="auto".'
         )
+
+
+def _check(table: Tensor, lattice: Lattice) -> None:
+    """The kernels trust the rows that a lattice names."""
+    if len(table) != lattice.rows:
+        raise InputError(f"This grid has {lattice.rows} rows, got a table of {len(table)}.")
 
 
 def _bare(tensor: Tensor | None) -> Any:

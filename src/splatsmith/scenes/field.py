@@ -74,14 +74,14 @@ class Field(nn.Module):
                     f"got shape {tuple(value.shape)}."
                 )
             self.register_parameter(name, nn.Parameter(value.detach().clone()))
-        estimates = torch.zeros((settings.cells,) * 3)
         # What is not learned: how far the field has come, and what was last seen of it.
+        like = getattr(self, next(iter(shapes))).detach()
         self.progress: Tensor
         self.looks: Tensor
         self.estimates: Tensor
-        self.register_buffer("progress", torch.zeros((), dtype=torch.float64))
-        self.register_buffer("looks", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("estimates", estimates)
+        self.register_buffer("progress", like.new_zeros((), dtype=torch.float64))
+        self.register_buffer("looks", like.new_zeros((), dtype=torch.int64))
+        self.register_buffer("estimates", like.new_zeros((settings.cells,) * 3))
         self._occupied: Tensor | None = None
 
     @classmethod

@@ -126,7 +126,7 @@ class FieldSettings:
     encoding: Encoding = field(default_factory=HashGrid)
     hidden: int = 32  # units of each hidden layer; one layer of a multiple of 4 is fast
     layers: int = 1  # hidden layers, 1 or more
-    channels: int = 3  # of color; 4 for a field of latents
+    channels: int = 3  # of color, 16 at most; 4 for a field of latents
     colors: Literal["sigmoid", "linear"] = "sigmoid"  # linear: any value, for latents
     radius: float = 1.0  # nothing lies outside this ball
     activation: Literal["softplus", "exp", "relu"] = "softplus"  # makes density of a number
@@ -154,6 +154,7 @@ class FieldSettings:
         for name in counts:
             value = getattr(self, name)
             _require(1 <= value <= 4096, f"{name} of a field is from 1 to 4096, got {value!r}.")
+        _require(self.channels <= 16, f"A field has at most 16 channels, got {self.channels}.")
         for name in ("radius", "blob_size", "normal_step"):
             value = getattr(self, name)
             _require(
