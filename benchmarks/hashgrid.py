@@ -7,11 +7,10 @@ first: the speed of a wrong answer is not printed.
 """
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
 
 import torch
-from splat import least
+from timing import clock_of, least, options
 from torch import Tensor
 
 from splatsmith.render import fields_native
@@ -81,10 +80,10 @@ def check(ours: Sequence[Tensor], twins: Sequence[Tensor]) -> None:
 
 
 def row(
-    name: str, work: Work, twin: Work, tensors: list[Tensor], options: argparse.Namespace
+    name: str, work: Work, twin: Work, tensors: list[Tensor], asked: argparse.Namespace
 ) -> str:
-    torch.set_num_threads(options.thread_count)
-    clock = time.process_time if options.clock == "cpu" else time.perf_counter
+    torch.set_num_threads(asked.thread_count)
+    clock = clock_of(asked)
     with torch.no_grad():
         value = work(*tensors)
     weight = torch.randn(value.shape, generator=torch.Generator().manual_seed(0))
@@ -93,9 +92,9 @@ def row(
         [value, *gradients(work, learned, weight)],
         [twin(*tensors).detach(), *gradients(twin, learned, weight)],
     )
-    cells = [f"{name:>14} {options.thread_count:>2}"]
+    cells = [f"{name:>14} {asked.thread_count:>2}"]
     found = []
-    for one, budget in ((work, options.budget), (twin, 1e-9)):
+    for one, budget in ((work, asked.budget), (twin, 1e-9)):
 
         def forward(one: Work = one) -> None:
             with torch.no_grad():
@@ -112,31 +111,21 @@ def row(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--grids", nargs="*", default=list(GRIDS), choices=list(GRIDS))
     parser.add_argument("--points", type=int, default=100_000)
-    parser.add_argument("--threads", type=int, nargs="*", default=[1, torch.get_num_threads()])
-    parser.add_argument(
-        "--budget", type=float, default=1.0, help="seconds for each native figure"
-    )
-    parser.add_argument(
-        "--clock",
-        choices=("wall", "cpu"),
-        default="wall",
-        help="cpu: processor time, for one thread on a machine that does other things too",
-    )
-    options = parser.parse_args()
+    asked = parser.parse_args()
     print(f"torch {torch.__version__}, kernels {fields_native.isas()[0]}, ", end="")
-    print(f"{options.points} points; times in ns a point, twins in multiples")
+    print(f"{asked.points} points; times in ns a point, twins in multiples")
     print(f"{'':>22}  t   forward      both  twin fwd      both")
-    for grid in options.grids:
+    for grid in asked.grids:
         levels, top, log2_rows = GRIDS[grid]
         lattice = Lattice.of(geometric(8, top, levels), 2**log2_rows)
-        for threads in sorted(set(options.threads)):
-            options.thread_count = threads
+        for threads in sorted(set(asked.threads)):
+            asked.thread_count = threads
             for name, (work, twin) in works(lattice).items():
-                tensors = scene(lattice, options.points)
-                line = row(name, work, twin, tensors, options)
+                tensors = scene(lattice, asked.points)
+                line = row(name, work, twin, tensors, asked)
                 print(f"{grid:>7} {line}", flush=True)
 
 

@@ -8,10 +8,9 @@ Pictures and gradients are compared first: the speed of a wrong answer is not pr
 """
 
 import argparse
-import time
 
 import torch
-from splat import least
+from timing import clock_of, least, options
 from torch import Tensor
 
 from splatsmith.cameras import Cameras, orbit
@@ -62,15 +61,15 @@ def check(field: Field, cameras: Cameras, shading: Shading | None) -> None:
             raise SystemExit(f"the gradients differ by {apart:.1e}")
 
 
-def row(name: str, size: int, threads: int, options: argparse.Namespace) -> str:
+def row(name: str, size: int, threads: int, asked: argparse.Namespace) -> str:
     torch.set_num_threads(threads)
-    clock = time.process_time if options.clock == "cpu" else time.perf_counter
+    clock = clock_of(asked)
     field, cameras, shading = scene(name, size)
-    peer = not options.no_twin and threads == 1
+    peer = not asked.no_twin and threads == 1
     if peer:
         check(field, cameras, shading)
     found = []
-    for backend, budget in (("native", options.budget), ("reference", 1e-9))[: 1 + peer]:
+    for backend, budget in (("native", asked.budget), ("reference", 1e-9))[: 1 + peer]:
 
         def forward(backend: str = backend) -> None:
             with torch.no_grad():
@@ -89,28 +88,18 @@ def row(name: str, size: int, threads: int, options: argparse.Namespace) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__, budget=2.0)
     parser.add_argument("--scenes", nargs="*", default=SCENES, choices=SCENES)
     parser.add_argument("--size", type=int, nargs="*", default=[64])
-    parser.add_argument("--threads", type=int, nargs="*", default=[1, torch.get_num_threads()])
-    parser.add_argument(
-        "--budget", type=float, default=2.0, help="seconds for each native figure"
-    )
     parser.add_argument("--no-twin", action="store_true", help="time the kernels alone")
-    parser.add_argument(
-        "--clock",
-        choices=("wall", "cpu"),
-        default="wall",
-        help="cpu: processor time, for one thread on a machine that does other things too",
-    )
-    options = parser.parse_args()
+    asked = parser.parse_args()
     print(f"torch {torch.__version__}, kernels {fields_native.isas()[0]}; ", end="")
     print("four views, times in ms, twins in multiples")
     print(" scene  size  t  samples   forward      both  twin fwd      both")
-    for name in options.scenes:
-        for size in options.size:
-            for threads in sorted(set(options.threads)):
-                print(row(name, size, threads, options), flush=True)
+    for name in asked.scenes:
+        for size in asked.size:
+            for threads in sorted(set(asked.threads)):
+                print(row(name, size, threads, asked), flush=True)
 
 
 if __name__ == "__main__":

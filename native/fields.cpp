@@ -11,15 +11,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "fields_job.hpp"
 #include "pool.hpp"
+#include "variants.hpp"
 
 namespace baseline {
 extern const fields::Kernels field_kernels;
@@ -44,40 +43,14 @@ using Integers = Of<int64_t>;
 
 namespace {
 
-// Fastest first.
-std::vector<const Kernels*> supported() {
-  std::vector<const Kernels*> list;
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    list.push_back(&avx512::field_kernels);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    list.push_back(&avx2::field_kernels);
-#endif
-  list.push_back(&baseline::field_kernels);
+const std::vector<const Kernels*>& variants() {
+  static const std::vector<const Kernels*> list = KERNEL_VARIANTS(field_kernels);
   return list;
 }
 
-std::vector<std::string> isas() {
-  std::vector<std::string> names;
-  for (const Kernels* kernels : supported()) names.push_back(kernels->name);
-  return names;
-}
+const Kernels& choose() { return *chosen(variants()); }
 
-// The fastest kernels of this machine, or those that SPLATSMITH_ISA names.
-const Kernels& choose() {
-  static const std::vector<const Kernels*> list = supported();
-  const char* wish = std::getenv("SPLATSMITH_ISA");
-  if (wish == nullptr || *wish == 0) return *list[0];
-  std::string names;
-  for (const Kernels* kernels : list) {
-    if (std::strcmp(kernels->name, wish) == 0) return *kernels;
-    names += std::string(names.empty() ? "" : ", ") + kernels->name;
-  }
-  std::string message = "SPLATSMITH_ISA is \"" + std::string(wish) + "\", but this machine has ";
-  throw nb::value_error((message + names).c_str());
-}
+std::vector<std::string> isas() { return names_of(variants()); }
 
 float* maybe(const Maybe& array) { return array ? array->data() : nullptr; }
 

@@ -29,6 +29,9 @@ class Rays:
     near: Float[Tensor, "rays"]
     far: Float[Tensor, "rays"]
 
+    def __getitem__(self, index: slice) -> "Rays":
+        return Rays(**{name: part[index].contiguous() for name, part in vars(self).items()})
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:

@@ -22,6 +22,9 @@ from splatsmith.render.picture import Picture
 from splatsmith.render.samples import Rays, Samples, cast
 from splatsmith.render.shading import Shading, shaded
 
+PROBE = 16  # one in so many rays is looked at first
+PAYS = 0.7  # if so large a part of their samples is seen, looking at all does not pay
+
 Backend = Literal["auto", "reference", "native"]
 
 
@@ -133,15 +136,23 @@ def _see(
 
 def _samples(medium: Medium, rays: Rays, jitter: Tensor, native: bool) -> Samples:
     step = 2 * medium.radius / medium.samples
-    given = rays, jitter, medium.occupied(), medium.radius, step
+    place = medium.occupied(), medium.radius, step
     if not native:
-        return volume_reference.march(*given)
-    samples, steps = fields_native.march(*given)
+        return volume_reference.march(rays, jitter, *place)
+    samples, steps = fields_native.march(rays, jitter, *place)
     # Samples behind something opaque have weight zero: a look at the density alone saves
-    # asking for their color and walking back through them.
-    with torch.no_grad():
-        density = medium.density(samples.points)
-    return fields_native.shorten(steps, samples, density)
+    # asking for their color and walking back through them. A few rays tell whether it pays.
+    few = slice(None, None, PROBE)
+    probe, probe_steps = fields_native.march(rays[few], jitter[few].contiguous(), *place)
+    seen = _seen(medium, probe, probe_steps)
+    if len(seen.points) > PAYS * len(probe.points):
+        return samples
+    return _seen(medium, samples, steps)
+
+
+@torch.no_grad()
+def _seen(medium: Medium, samples: Samples, steps: fields_native.Steps) -> Samples:
+    return fields_native.shorten(steps, samples, medium.density(samples.points))
 
 
 def _light(samples: Samples, color: Tensor, shading: Shading, cameras: Cameras) -> Tensor:
