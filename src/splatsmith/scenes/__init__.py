@@ -1,5 +1,13 @@
-"""What is optimized: Gaussian scenes, how they start and how they are kept in shape."""
+"""What is optimized: Gaussians, how they start and how they are kept in shape; and fields."""
 
+from splatsmith.scenes.field import Field
+from splatsmith.scenes.field_settings import (
+    FieldSettings,
+    Frequencies,
+    HashGrid,
+    Triplane,
+    Voxels,
+)
 from splatsmith.scenes.gaussians import Gaussians, color_to_sh
 from splatsmith.scenes.starts import STARTS, Ball, SmallBall, StartSettings, begin, from_points
 from splatsmith.scenes.upkeep import Upkeep, UpkeepReport, UpkeepState
@@ -7,12 +15,18 @@ from splatsmith.scenes.upkeep import Upkeep, UpkeepReport, UpkeepState
 __all__ = [
     "STARTS",
     "Ball",
+    "Field",
+    "FieldSettings",
+    "Frequencies",
     "Gaussians",
+    "HashGrid",
     "SmallBall",
     "StartSettings",
+    "Triplane",
     "Upkeep",
     "UpkeepReport",
     "UpkeepState",
+    "Voxels",
     "begin",
     "color_to_sh",
     "from_points",
