@@ -99,12 +99,14 @@ void rasterize(const Floats& clip, const Indices& faces, const Indices& triangle
   const Kernels& kernels = choose();
   Mesh mesh = mesh_of(clip, faces, triangle);
   std::unique_ptr<Box[]> boxes(new Box[mesh.views * mesh.count + 1]);
-  Raster job{mesh, boxes.get(), triangle.data(), barycentric.data(), depth.data()};
+  std::unique_ptr<float[]> screen(new float[2 * mesh.views * mesh.vertices + 1]);
+  Raster job{mesh,           boxes.get(),        screen.get(),
+             triangle.data(), barycentric.data(), depth.data()};
   nb::gil_scoped_release release;
   int bands = (mesh.height + band_rows - 1) / band_rows;
   std::vector<Lists> lists(mesh.views);
   Pool::run(threads, mesh.views, [&](int view) {
-    kernels.bound(job, view, 0, mesh.count);
+    kernels.bound(job, view);
     const Box* box = job.boxes + view * mesh.count;
     lists[view] = sort_into(bands, mesh.count, [&](int64_t face, const auto& visit) {
       const Box& at = box[face];
@@ -184,6 +186,15 @@ void interpolate_back(const Floats& attributes, const Indices& faces, const Indi
   for (int view = 1; view < views; ++view)
     if (sums[view])
       for (size_t i = 0; i < size; ++i) attributes_grad->data()[i] += sums[view][i];
+}
+
+void normals(const Floats& vertices, const Indices& faces, const Maybe& sums_grad,
+             const Floats& out) {
+  const Kernels& kernels = choose();
+  Normals job{vertices.data(), faces.data(), (int64_t)faces.shape(0),
+              sums_grad ? sums_grad->data() : nullptr, out.data()};
+  nb::gil_scoped_release release;
+  (sums_grad ? kernels.normals_back : kernels.normals)(job);
 }
 
 // The face across the edge opposite to each corner: the next one that has the same edge, by
@@ -390,6 +401,7 @@ NB_MODULE(_mesh, module) {
   module.def("rasterize_back", &rasterize_back);
   module.def("interpolate", &interpolate);
   module.def("interpolate_back", &interpolate_back);
+  module.def("normals", &normals);
   module.def("neighbors", &neighbors);
   module.def("antialias", &antialias);
   module.def("antialias_back", &antialias_back);

@@ -14,34 +14,51 @@ INLINE Corner corner(const Mesh& mesh, int view, int64_t vertex) {
   return {at[0], at[1], at[2]};
 }
 
-INLINE int32_t pixel_above(float x, int32_t most) {  // first center at or above x, in 0..most+1
-  x = __builtin_ceilf(x - 0.5f - bound_slack);
+// The first pixel at or above x, in 0..most + 1, and the last at or below, in -1..most; centers
+// are whole numbers here.
+INLINE int32_t pixel_above(float x, int32_t most) {
+  x = __builtin_ceilf(x - bound_slack);
   return x < 0 ? 0 : x > most ? most + 1 : (int32_t)x;
 }
 
-INLINE int32_t pixel_below(float x, int32_t most) {  // last center at or below x, in -1..most
-  x = __builtin_floorf(x - 0.5f + bound_slack);
+INLINE int32_t pixel_below(float x, int32_t most) {
+  x = __builtin_floorf(x + bound_slack);
   return x < 0 ? -1 : x > most ? most : (int32_t)x;
 }
 
-static void bound(const Raster& job, int view, int64_t first, int64_t last) {
+INLINE float least_of(float a, float b, float c) {  // fminf would be a call
+  a = a < b ? a : b;
+  return a < c ? a : c;
+}
+
+INLINE float most_of(float a, float b, float c) {
+  a = a > b ? a : b;
+  return a > c ? a : c;
+}
+
+static void bound(const Raster& job, int view) {
   const Mesh& mesh = job.mesh;
-  for (int64_t face = first; face < last; ++face) {
+  float* screen = job.screen + 2 * view * mesh.vertices;
+  for (int64_t i = 0; i < mesh.vertices; ++i) {
+    Corner at = corner(mesh, view, i);
+    float share = 1.0f / at.w;
+    screen[2 * i] = at.x * share - 0.5f, screen[2 * i + 1] = at.y * share - 0.5f;
+  }
+  for (int64_t face = 0; face < mesh.count; ++face) {
     Box& box = job.boxes[view * mesh.count + face];
-    const int64_t* index = mesh.faces + 3 * face;
-    Corner a = corner(mesh, view, index[0]), b = corner(mesh, view, index[1]),
-           c = corner(mesh, view, index[2]);
-    bool before = a.w > near_plane && b.w > near_plane && c.w > near_plane;
-    bool some = a.w > near_plane || b.w > near_plane || c.w > near_plane;
+    const int64_t *index = mesh.faces + 3 * face, a = index[0], b = index[1], c = index[2];
+    float wa = corner(mesh, view, a).w, wb = corner(mesh, view, b).w,
+          wc = corner(mesh, view, c).w;
+    float least = least_of(wa, wb, wc);
+    float most = most_of(wa, wb, wc);
     box = {0, mesh.width - 1, 0, mesh.height - 1};
-    if (!some) box.x1 = -1;
-    if (!before) continue;  // What reaches behind the camera may be anywhere.
-    float ax = a.x / a.w, bx = b.x / b.w, cx = c.x / c.w;
-    float ay = a.y / a.w, by = b.y / b.w, cy = c.y / c.w;
-    box.x0 = pixel_above(__builtin_fminf(ax, __builtin_fminf(bx, cx)), mesh.width - 1);
-    box.x1 = pixel_below(__builtin_fmaxf(ax, __builtin_fmaxf(bx, cx)), mesh.width - 1);
-    box.y0 = pixel_above(__builtin_fminf(ay, __builtin_fminf(by, cy)), mesh.height - 1);
-    box.y1 = pixel_below(__builtin_fmaxf(ay, __builtin_fmaxf(by, cy)), mesh.height - 1);
+    if (!(most > near_plane)) box.x1 = -1;
+    if (!(least > near_plane)) continue;  // What reaches behind the camera may be anywhere.
+    const float *p = screen + 2 * a, *q = screen + 2 * b, *r = screen + 2 * c;
+    box.x0 = pixel_above(least_of(p[0], q[0], r[0]), mesh.width - 1);
+    box.x1 = pixel_below(most_of(p[0], q[0], r[0]), mesh.width - 1);
+    box.y0 = pixel_above(least_of(p[1], q[1], r[1]), mesh.height - 1);
+    box.y1 = pixel_below(most_of(p[1], q[1], r[1]), mesh.height - 1);
   }
 }
 
@@ -210,6 +227,47 @@ static void interpolate_back(const Interpolate& job, int view, float* attributes
       if (!share_grad) continue;
       for (int k = 0; k < channels; ++k) sum += values[at + k] * given[k];
       share_grad[i] = sum;
+    }
+  }
+}
+
+INLINE void cross_product(const float* a, const float* b, float* out) {
+  out[0] = a[1] * b[2] - a[2] * b[1];
+  out[1] = a[2] * b[0] - a[0] * b[2];
+  out[2] = a[0] * b[1] - a[1] * b[0];
+}
+
+// The two sides of a face that start at its first corner.
+INLINE void sides(const Normals& job, const int64_t* index, float* one, float* two) {
+  const float *a = job.vertices + 3 * index[0], *b = job.vertices + 3 * index[1],
+              *c = job.vertices + 3 * index[2];
+  for (int k = 0; k < 3; ++k) one[k] = b[k] - a[k], two[k] = c[k] - a[k];
+}
+
+static void normals(const Normals& job) {
+  for (int64_t face = 0; face < job.count; ++face) {
+    const int64_t* index = job.faces + 3 * face;
+    float one[3], two[3], normal[3];
+    sides(job, index, one, two);
+    cross_product(one, two, normal);
+    for (int i = 0; i < 3; ++i)
+      for (int k = 0; k < 3; ++k) job.out[3 * index[i] + k] += normal[k];
+  }
+}
+
+static void normals_back(const Normals& job) {
+  for (int64_t face = 0; face < job.count; ++face) {
+    const int64_t* index = job.faces + 3 * face;
+    float one[3], two[3], grad[3] = {0, 0, 0}, one_grad[3], two_grad[3];
+    sides(job, index, one, two);
+    for (int i = 0; i < 3; ++i)
+      for (int k = 0; k < 3; ++k) grad[k] += job.sums_grad[3 * index[i] + k];
+    cross_product(two, grad, one_grad);
+    cross_product(grad, one, two_grad);
+    for (int k = 0; k < 3; ++k) {
+      job.out[3 * index[0] + k] -= one_grad[k] + two_grad[k];
+      job.out[3 * index[1] + k] += one_grad[k];
+      job.out[3 * index[2] + k] += two_grad[k];
     }
   }
 }

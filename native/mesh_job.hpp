@@ -37,6 +37,7 @@ struct Planes {
 struct Raster {
   Mesh mesh;
   Box* boxes;             // [views, faces]
+  float* screen;          // [views, vertices, 2] in pixels
   int64_t* triangle;      // [views, height, width], -1 where nothing is
   float* barycentric;     // [views, height, width, 3]
   float* depth;           // [views, height, width]
@@ -92,14 +93,25 @@ struct Density {
   float* color;    // [x, y, z, 3] or null: the sum of term * color
 };
 
+// Sums of the normals (twice the area long) of the faces about each vertex.
+struct Normals {
+  const float* vertices;   // [vertices, 3]
+  const int64_t* faces;
+  int64_t count;
+  const float* sums_grad;  // [vertices, 3]
+  float* out;              // the sums or the gradient of the vertices, zero at first
+};
+
 struct Kernels {
   const char* name;
-  void (*bound)(const Raster&, int view, int64_t first, int64_t last);
+  void (*bound)(const Raster&, int view);
   void (*fill)(const Raster&, int view, int band, const int32_t* faces, int64_t count,
                const Planes&);
   void (*raster_back)(const RasterBack&, int view);
   void (*interpolate)(const Interpolate&, int view, int row);
   void (*interpolate_back)(const Interpolate&, int view, float* attributes_grad);
+  void (*normals)(const Normals&);
+  void (*normals_back)(const Normals&);
   int (*cross)(const Antialias&, int view, int row, Crossing* out);
   void (*density)(const Density&, const int32_t* list, int64_t count, const int* low,
                   const int* high);

@@ -13,7 +13,7 @@ namespace KERNEL_ISA {
 
 extern const mesh::Kernels mesh_kernels;
 const mesh::Kernels mesh_kernels = {
-    KERNEL_NAME(KERNEL_ISA), bound, fill, raster_back, interpolate, interpolate_back, cross,
-    density};
+    KERNEL_NAME(KERNEL_ISA), bound, fill,         raster_back, interpolate,
+    interpolate_back,        normals, normals_back, cross,       density};
 
 }  // namespace KERNEL_ISA

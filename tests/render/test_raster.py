@@ -12,6 +12,7 @@ from splatsmith.render.raster import (
     antialias,
     face_neighbors,
     interpolate,
+    normal_sums,
     rasterize,
     to_clip,
 )
@@ -303,6 +304,20 @@ def test_neighbors_of_faces(gen):
             [-1, -1, 3],
             [-1, -1, 0],
         ]
+
+
+def test_sums_of_normals_and_their_gradients(gen):
+    vertices, faces = sphere(6)
+    found = {}
+    for backend in BOTH:
+        leaf = vertices.clone().requires_grad_()
+        sums = normal_sums(leaf, faces, backend=backend)
+        weight = torch.randn(sums.shape, generator=torch.Generator().manual_seed(3))
+        found[backend] = (sums, *torch.autograd.grad((weight * sums).sum(), leaf))
+        unit = torch.nn.functional.normalize(sums, dim=1)
+        assert (unit * vertices / 0.7).sum(1).min() > 0.99  # outward
+    for mine, other in zip(*found.values(), strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-5, rtol=1e-4)
 
 
 def test_wrong_input_is_refused_with_its_reason():

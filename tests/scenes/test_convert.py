@@ -40,12 +40,14 @@ def blob(points):
 
 
 def enclosed(vertices, faces):
-    return float((vertices[faces][:, 0] * face_normals(vertices, faces)).sum() / 6)
+    return float(
+        (vertices.detach()[faces][:, 0] * face_normals(vertices.detach(), faces)).sum() / 6
+    )
 
 
 def off(points, radius=0.6):
     """Largest distance of points from a sphere about the origin."""
-    return float((points.norm(dim=1) - radius).abs().max())
+    return float((points.detach().norm(dim=1) - radius).abs().max())
 
 
 def test_a_field_becomes_a_closed_mesh_where_its_level_lies():

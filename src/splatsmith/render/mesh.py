@@ -7,6 +7,7 @@ the outline (place, normal, color there) and, by the antialiasing, through the o
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,8 @@ from splatsmith.render.raster import (
     Backend,
     antialias,
     face_neighbors,
-    interpolate,
+    interpolate_at,
+    normal_sums,
     rasterize,
     to_clip,
 )
@@ -65,7 +67,9 @@ def draw_mesh(
         neighbors: those of `raster.face_neighbors`, if they are known already.
         backend: see `raster.rasterize`.
 
-    Normals are smooth: those of the vertices are means over their faces, weighted by area.
+    Normals are smooth: those of the vertices are means over their faces, weighted by area, and
+    the picture has them where a pixel's center is on the surface. Depth and alpha are blended
+    at the outline as color is.
 
     Raises InputError if shapes do not fit together, faces name vertices that are not there, or
     a vertex is not finite.
@@ -75,33 +79,58 @@ def draw_mesh(
     shown = rasterize(clip, faces, cameras.width, cameras.height, backend=backend)
     if neighbors is None:
         neighbors = face_neighbors(faces, len(vertices), backend=backend)
-    both = torch.cat([vertices, vertex_normals(vertices, faces)], dim=1)
-    inner = interpolate(both, faces, shown, backend=backend)
-    seen = (shown.triangle >= 0).nonzero(as_tuple=True)
-    points, normals = inner[seen].split(3, dim=-1)
+    seen = (shown.triangle.reshape(-1) >= 0).nonzero()[:, 0]
+    triangle = shown.triangle.reshape(-1)[seen]
+    barycentric = _Take.apply(shown.barycentric.reshape(-1, 3), seen)
+    normals = F.normalize(normal_sums(vertices, faces, backend=backend), dim=-1, eps=1e-20)
+    both = torch.cat([vertices, normals], dim=1)
+    inner = interpolate_at(both, faces, triangle, barycentric, backend=backend)
+    points, normals = inner.split(3, dim=-1)
     normals = F.normalize(normals, dim=-1)
-    color = albedo(Hits(points, shown.triangle[seen], shown.barycentric[seen]))
+    color = albedo(Hits(points, triangle, barycentric))
     if shading is not None:
-        color = shaded(color, normals, points, seen[0], shading)
-    covered = torch.cat(
-        [color, torch.ones_like(color[:, :1]), shown.depth[seen], normals], dim=1
-    )
-    empty = torch.cat([ground, ground.new_zeros(*ground.shape[:3], 5)], dim=-1)
-    whole = antialias(
-        empty.index_put(seen, covered.to(ground)),
-        shown,
-        clip,
-        faces,
-        neighbors,
-        backend=backend,
-    )
-    color, alpha, depth, normal = whole.split([3, 1, 1, 3], dim=-1)
-    alpha = alpha.clamp(0, 1)
+        view = seen // (cameras.width * cameras.height)
+        color = shaded(color, normals, points, view, shading)
+    depth = _Take.apply(shown.depth.reshape(-1, 1), seen)
+    covered = torch.cat([color, torch.ones_like(depth), depth], dim=1).to(ground)
+    empty = torch.cat([ground, ground.new_zeros(*ground.shape[:3], 2)], dim=-1)
+    hard = _Put.apply(empty.reshape(-1, 5), covered, seen).reshape(empty.shape)
+    whole = antialias(hard, shown, clip, faces, neighbors, backend=backend)
+    alpha = whole[..., 3:4].clamp(0, 1)
     # Blended with the empty pixels' zeros, depth is alpha times what it should be.
-    depth = depth / torch.where(alpha > 0, alpha, 1)
-    return Picture(
-        color=color.clamp(0, 1), alpha=alpha, depth=depth, normal=F.normalize(normal, dim=-1)
-    )
+    depth = whole[..., 4:] / torch.where(alpha > 0, alpha, 1)
+    normal = _Put.apply(torch.zeros_like(ground).reshape(-1, 3), normals, seen)
+    color, normal = whole[..., :3].clamp(0, 1), normal.reshape(ground.shape)
+    return Picture(color=color, alpha=alpha, depth=depth, normal=normal)
+
+
+class _Take(torch.autograd.Function):
+    """Rows by number, each at most once: the gradient is copied back and need not be added."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Any:
+        ctx.save_for_backward(rows)
+        ctx.shape = table.shape
+        return table.index_select(0, rows)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        return grad.new_zeros(ctx.shape).index_copy(0, ctx.saved_tensors[0], grad), None
+
+
+class _Put(torch.autograd.Function):
+    """A table with some rows, each at most once, exchanged for others."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, values: Tensor, rows: Tensor) -> Any:
+        ctx.save_for_backward(rows)
+        return table.index_copy(0, rows, values)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        rows = ctx.saved_tensors[0]
+        table = grad.index_fill(0, rows, 0) if ctx.needs_input_grad[0] else None
+        return table, grad.index_select(0, rows), None
 
 
 def face_normals(
@@ -110,17 +139,6 @@ def face_normals(
     """Normals of triangles, outward, their length twice the area."""
     a, b, c = vertices[faces].unbind(dim=1)
     return torch.linalg.cross(b - a, c - a)
-
-
-def vertex_normals(
-    vertices: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces 3"]
-) -> Float[Tensor, "vertices 3"]:
-    """Unit normals of vertices: their faces' normals weighted by area; 0 without any face."""
-    each = face_normals(vertices, faces)
-    total = torch.zeros_like(vertices).index_add(
-        0, faces.reshape(-1), each.repeat_interleave(3, dim=0)
-    )
-    return F.normalize(total, dim=-1, eps=1e-20)
 
 
 def _ground(background: Tensor, cameras: Cameras) -> Float[Tensor, "views height width 3"]:

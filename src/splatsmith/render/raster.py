@@ -96,6 +96,21 @@ def interpolate(
     return draw.interpolate(attributes, faces.long(), fragments.triangle, fragments.barycentric)
 
 
+def interpolate_at(
+    attributes: Float[Tensor, "vertices channels"],
+    faces: Int[Tensor, "faces 3"],
+    triangle: Int[Tensor, "points"],
+    barycentric: Float[Tensor, "points 3"],
+    *,
+    backend: Backend = "auto",
+) -> Float[Tensor, "points channels"]:
+    """The same for single points of a surface, in a row."""
+    row = Fragments(
+        triangle[None, None], barycentric[None, None], barycentric[None, None, :, :1]
+    )
+    return interpolate(attributes, faces, row, backend=backend)[0, 0]
+
+
 def antialias(
     color: Float[Tensor, "views height width channels"],
     fragments: Fragments,
@@ -119,6 +134,18 @@ def antialias(
     return draw.antialias(
         color, fragments.triangle, fragments.depth, clip, faces.long(), neighbors
     )
+
+
+def normal_sums(
+    vertices: Float[Tensor, "vertices 3"],
+    faces: Int[Tensor, "faces 3"],
+    *,
+    backend: Backend = "auto",
+) -> Float[Tensor, "vertices 3"]:
+    """For each vertex the sum of its faces' outward normals, each twice the area long."""
+    check_faces(faces, len(vertices))
+    draw = raster_native if _native(vertices, backend) else raster_reference
+    return draw.normal_sums(vertices, faces.long())
 
 
 def face_neighbors(

@@ -76,6 +76,29 @@ def face_neighbors(faces: Int[Tensor, "faces 3"], vertices: int) -> Int[Tensor, 
     return out
 
 
+def normal_sums(
+    vertices: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces 3"]
+) -> Float[Tensor, "vertices 3"]:
+    """Sums over the faces about each vertex of their normals, twice the area long."""
+    return _NormalSums.apply(vertices, faces)
+
+
+class _NormalSums(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vertices: Tensor, faces: Tensor) -> Any:
+        out = torch.zeros(vertices.shape)
+        kernels.normals(*map(bare, (vertices, faces, None, out)))
+        ctx.save_for_backward(vertices, faces)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, sums_grad: Tensor) -> Any:
+        out = torch.zeros(sums_grad.shape)
+        kernels.normals(*map(bare, (*ctx.saved_tensors, sums_grad, out)))
+        return out, None
+
+
 class _Rasterize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, clip: Tensor, faces: Tensor, width: int, height: int) -> Any:

@@ -82,6 +82,15 @@ def antialias(
     return out.reshape(color.shape)
 
 
+def normal_sums(
+    vertices: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces 3"]
+) -> Float[Tensor, "vertices 3"]:
+    """Sums over the faces about each vertex of their normals, twice the area long."""
+    a, b, c = vertices[faces].unbind(dim=1)
+    each = torch.linalg.cross(b - a, c - a).repeat_interleave(3, dim=0)
+    return torch.zeros_like(vertices).index_add(0, faces.reshape(-1), each)
+
+
 def face_neighbors(faces: Int[Tensor, "faces 3"], vertices: int) -> Int[Tensor, "faces 3"]:
     """The face across the edge opposite to each corner, -1 where the surface ends."""
     ends = torch.stack([faces[:, [1, 2, 0]], faces[:, [2, 0, 1]]], dim=-1).reshape(-1, 2)

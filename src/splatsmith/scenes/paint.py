@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from splatsmith.errors import InputError
 from splatsmith.render.mesh import Hits
+from splatsmith.render.raster import interpolate_at
 
 DULL = 1e-3  # how far from 0 and 1 a color is kept, so that its logit is finite
 
@@ -42,8 +43,8 @@ class VertexColors(nn.Module):
 
     def color(self, hits: Hits, faces: Int[Tensor, "faces 3"]) -> Float[Tensor, "points 3"]:
         """The sigmoid of the corners' logits, blended."""
-        corners = torch.sigmoid(self.logit_colors)[faces[hits.triangle]]
-        return (hits.barycentric[:, :, None] * corners).sum(dim=1)
+        colors = torch.sigmoid(self.logit_colors)
+        return interpolate_at(colors, faces, hits.triangle, hits.barycentric)
 
     def parameters_by_name(self) -> dict[str, nn.Parameter]:
         """One parameter, `logit_colors`."""
@@ -78,8 +79,7 @@ class ImageTexture(nn.Module):
 
     def color(self, hits: Hits, faces: Int[Tensor, "faces 3"]) -> Float[Tensor, "points 3"]:
         """Bilinear between the image's pixel centers; beyond its rim the rim goes on."""
-        corners = self.uv[self.uv_faces[hits.triangle]]
-        place = (hits.barycentric[:, :, None] * corners).sum(dim=1)
+        place = interpolate_at(self.uv, self.uv_faces, hits.triangle, hits.barycentric)
         across = torch.stack([2 * place[:, 0] - 1, 1 - 2 * place[:, 1]], dim=-1)
         image = torch.sigmoid(self.logit_texture).permute(2, 0, 1)[None]
         found = F.grid_sample(

@@ -17,7 +17,7 @@ from splatsmith.cameras import Cameras
 from splatsmith.errors import InputError
 from splatsmith.render.mesh import Hits, draw_mesh
 from splatsmith.render.picture import Picture
-from splatsmith.render.raster import Backend
+from splatsmith.render.raster import Backend, interpolate_at
 from splatsmith.render.shading import Shading
 from splatsmith.scenes.mesh import Mesh
 from splatsmith.scenes.paint import FieldColors, paint_from_state
@@ -274,7 +274,7 @@ class Tetrahedra(nn.Module):
             if self.paint is not None:
                 return self.paint.color(hits, faces)
             assert colors is not None
-            return (hits.barycentric[:, :, None] * colors[faces[hits.triangle]]).sum(dim=1)
+            return interpolate_at(colors, faces, hits.triangle, hits.barycentric)
 
         return draw_mesh(
             vertices, faces, albedo, cameras, background, shading=shading, backend=backend
