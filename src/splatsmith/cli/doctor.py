@@ -73,6 +73,7 @@ def _kernels() -> list[str]:
     uses = {
         "_splat": "drawing Gaussians",
         "_fields": "drawing radiance fields",
+        "_mesh": "drawing meshes",
         "_toybox": "drawing the toybox",
     }
     for name, use in uses.items():

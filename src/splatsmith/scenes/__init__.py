@@ -1,4 +1,4 @@
-"""What is optimized: Gaussians, how they start and how they are kept in shape; and fields."""
+"""What is optimized: Gaussians, radiance fields and meshes; how they start and are kept."""
 
 from splatsmith.scenes.field import Field
 from splatsmith.scenes.field_settings import (
@@ -9,7 +9,9 @@ from splatsmith.scenes.field_settings import (
     Voxels,
 )
 from splatsmith.scenes.gaussians import Gaussians, color_to_sh
+from splatsmith.scenes.mesh import Mesh
 from splatsmith.scenes.starts import STARTS, Ball, SmallBall, StartSettings, begin, from_points
+from splatsmith.scenes.tetrahedra import Tetrahedra
 from splatsmith.scenes.upkeep import Upkeep, UpkeepReport, UpkeepState
 
 __all__ = [
@@ -20,8 +22,10 @@ __all__ = [
     "Frequencies",
     "Gaussians",
     "HashGrid",
+    "Mesh",
     "SmallBall",
     "StartSettings",
+    "Tetrahedra",
     "Triplane",
     "Upkeep",
     "UpkeepReport",
