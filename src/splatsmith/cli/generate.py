@@ -54,6 +54,7 @@ def generate(
     if threads is not None and threads < 1:
         raise InputError(f"--threads must be 1 or more, got {threads}.")
     from splatsmith.optimize import run
+    from splatsmith.scenes.kinds import described
 
     if resume is not None:
         result = run.resume(resume, prior=prior, threads=threads, progress=True)
@@ -73,6 +74,6 @@ def generate(
             threads=threads,
             progress=True,
         )
-    print(f"{result.scene.count} splats in {result.metrics['seconds']:.1f} s")
+    print(f"{described(result.scene)} in {result.metrics['seconds']:.1f} s")
     for path in result.paths.values():
         print(path)

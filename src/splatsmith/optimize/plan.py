@@ -10,12 +10,13 @@ from typing import Any
 from splatsmith.distill import VSD
 from splatsmith.errors import InputError
 from splatsmith.files import sha256_of
-from splatsmith.optimize.stage import Setting
+from splatsmith.optimize.setting import Setting
 from splatsmith.priors.protocol import Adaptable, Prior
 from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.prompts.vocabulary import Vocabulary
 from splatsmith.recipes.load import recipe_toml
 from splatsmith.recipes.schema import Recipe, Stage
+from splatsmith.scenes.handover import check_marching_cubes, needs_marching_cubes
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +87,11 @@ class Plan:
         settings = []
         first = 0
         snapshots = evenly(self.recipe.steps, self.recipe.output.snapshots)
-        for stage in self.recipe.stage:
+        for stage, kind in zip(self.recipe.stage, self.recipe.kinds, strict=True):
             settings.append(
                 Setting(
                     stage=stage,
+                    kind=kind,
                     first=first,
                     seed=self.seed,
                     prompt=self.prompt
@@ -122,6 +124,8 @@ def make_plan(
     plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
+    if needs_marching_cubes(recipe.kinds):
+        check_marching_cubes()
     return plan
 
 
