@@ -12,6 +12,40 @@ globalThis.Explainer = globalThis.Explainer || {};
     return made;
   }
 
+  // Rows of the tables that describe controls; `more` may hold a hint and a format.
+  const range = (name, label, value, [min, max, step], more = {}) => {
+    return { kind: "range", name, label, value, min, max, step, ...more };
+  };
+  const check = (name, label, value) => ({ kind: "check", name, label, value });
+  const digits = (count) => ({ format: (value) => value.toFixed(count) });
+  const RESTARTS = { hint: "restarts the run" };
+
+  // What both laboratories ask for.
+  function questionRows(word) {
+    const words = explainer.WORDS.map((name) => [name, name]);
+    const scores = Object.entries(explainer.SCORES).map(([name, { label }]) => [name, label]);
+    return [
+      { kind: "choice", name: "word", label: "Word", value: word, options: words },
+      { kind: "list", name: "score", label: "Score", value: "sds", options: scores },
+    ];
+  }
+
+  function timeRows() {
+    const span = [0.02, 0.98, 0.01];
+    return [
+      check("anneal", "Anneal: from high to low", true),
+      range("high", "Noisiest t", 0.98, span, digits(2)),
+      range("low", "Cleanest t", 0.02, span, digits(2)),
+    ];
+  }
+
+  function seedRow() {
+    const limits = { min: 0, max: 9999, step: 1 };
+    return { kind: "number", name: "seed", label: "Seed", value: 1, ...limits, ...RESTARTS };
+  }
+
+  const rows = { range, check, digits, RESTARTS, questionRows, timeRows, seedRow };
+
   // One control of a table row: kind is range, check, choice (radio buttons), list or number.
   function control(labName, row) {
     const id = `${labName}-${row.name}`;
@@ -28,7 +62,8 @@ globalThis.Explainer = globalThis.Explainer || {};
     if (row.kind === "list") {
       const options = row.options.map(([value, label]) => element("option", { value }, label));
       const label = element("label", { for: id }, row.label);
-      return element("div", { class: "row" }, label, element("select", common, ...options), ...hint);
+      const list = element("select", common, ...options);
+      return element("div", { class: "row" }, label, list, ...hint);
     }
     if (row.kind === "check") {
       const box = element("input", { ...common, type: "checkbox" });
@@ -142,5 +177,5 @@ globalThis.Explainer = globalThis.Explainer || {};
     return { run, wake };
   }
 
-  Object.assign(explainer, { controls, clock });
+  Object.assign(explainer, { controls, clock, rows });
 })(globalThis.Explainer);

@@ -37,13 +37,15 @@ globalThis.Explainer = globalThis.Explainer || {};
       const splits = grows && scale > settings.splitScale;
       const opacity = explainer.splats.sigmoid(scene.logit[i]);
       const size = splits ? scale / SHRINK : scale;
-      return { i, pull, grows, splits, opacity, goes: opacity < settings.pruneOpacity || size > TOO_LARGE };
+      const goes = opacity < settings.pruneOpacity || size > TOO_LARGE;
+      return { i, pull, grows, splits, opacity, goes };
     });
     const faintest = rows.filter((row) => row.goes).sort((a, b) => b.opacity - a.opacity);
     const missing = LEAST - (rows.length - faintest.length);
     faintest.slice(0, Math.max(0, missing)).forEach((row) => (row.goes = false));
     const staying = rows.filter((row) => !row.goes);
-    const growing = staying.filter((row) => row.grows).sort((a, b) => b.pull - a.pull || a.i - b.i);
+    const growing = staying.filter((row) => row.grows);
+    growing.sort((a, b) => b.pull - a.pull || a.i - b.i);
     growing.slice(Math.max(0, CAP - staying.length)).forEach((row) => (row.grows = false));
     return staying.map(({ i, grows, splits }) => ({ i, grows, splits: grows && splits }));
   }
@@ -53,8 +55,9 @@ globalThis.Explainer = globalThis.Explainer || {};
   function apply(settings, state, scene, moments, random) {
     const staying = plan(settings, state, scene);
     const source = staying.flatMap(({ i, grows }) => (grows ? [i, i] : [i]));
-    const splits = staying.flatMap(({ grows, splits: split }) => (grows ? [split, split] : [false]));
-    const newborn = staying.flatMap(({ grows, splits: split }) => (grows ? [split, true] : [false]));
+    const rows = (of) => staying.flatMap((row) => (row.grows ? of(row) : [false]));
+    const splits = rows((row) => [row.splits, row.splits]);
+    const newborn = rows((row) => [row.splits, true]);
     const taken = (arrays) =>
       Object.fromEntries(
         Object.entries(explainer.splats.WIDTHS).map(([name, width]) => [
@@ -64,7 +67,8 @@ globalThis.Explainer = globalThis.Explainer || {};
           }),
         ]),
       );
-    const next = { scene: taken(scene), first: taken(moments.first), second: taken(moments.second) };
+    const [first, second] = [taken(moments.first), taken(moments.second)];
+    const next = { scene: taken(scene), first, second };
     newborn.forEach((born, row) => {
       if (born) forget(next, row);
       if (splits[row]) place(next.scene, row, random);
@@ -88,7 +92,9 @@ globalThis.Explainer = globalThis.Explainer || {};
   }
 
   function place(scene, row, random) {
-    const [u, v] = [0, 1].map((axis) => Math.exp(scene.logScale[2 * row + axis]) * random.normal());
+    const [u, v] = [0, 1].map((axis) => {
+      return Math.exp(scene.logScale[2 * row + axis]) * random.normal();
+    });
     const [cosine, sine] = [Math.cos(scene.angle[row]), Math.sin(scene.angle[row])];
     scene.mean[2 * row] += cosine * u - sine * v;
     scene.mean[2 * row + 1] += sine * u + cosine * v;

@@ -15,7 +15,7 @@ globalThis.Explainer = globalThis.Explainer || {};
     sds: { label: "SDS (w = σ²)", weight: "sigma2", draws: 1, classifier: false },
     sjc: { label: "SJC weighting (w = 1)", weight: "one", draws: 1, classifier: false },
     csd: { label: "CSD: guidance alone", weight: "sigma2", draws: 1, classifier: true },
-    averaged: { label: "SDS, 8 noises averaged", weight: "sigma2", draws: 8, classifier: false },
+    averaged: { label: "SDS, mean of 8 noises", weight: "sigma2", draws: 8, classifier: false },
   };
 
   // beta(t) = w alpha / sigma, the factor on x - x_hat.
@@ -27,10 +27,16 @@ globalThis.Explainer = globalThis.Explainer || {};
 
   // The mean of beta over t in 0.02 to 0.98: a weight says something only up to a factor, so
   // steps divide by this and the same learning rate suits every score.
+  const means = new Map();
+
   function meanBeta(name, schedule) {
-    let sum = 0;
-    for (let i = 0; i < 200; i++) sum += beta(name, schedule, 0.02 + (0.96 * (i + 0.5)) / 200);
-    return sum / 200;
+    const key = `${name} ${schedule.shift}`;
+    if (!means.has(key)) {
+      let sum = 0;
+      for (let i = 0; i < 200; i++) sum += beta(name, schedule, 0.02 + (0.96 * (i + 0.5)) / 200);
+      means.set(key, sum / 200);
+    }
+    return means.get(key);
   }
 
   // `noises` holds one noise per draw. Returns the gradient on x, the pseudo-ground-truth, and

@@ -9,7 +9,8 @@ globalThis.Explainer = globalThis.Explainer || {};
     if (!palette) {
       const style = getComputedStyle(document.documentElement);
       const names = ["surface", "ink", "quiet", "line", "accent", "cool", "warm"];
-      palette = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`)]));
+      const value = (name) => style.getPropertyValue(`--${name}`).trim();
+      palette = Object.fromEntries(names.map((name) => [name, value(name)]));
     }
     return palette;
   }

@@ -5,34 +5,30 @@ globalThis.Explainer = globalThis.Explainer || {};
   const SHARP = 96; // pixels in a row of the scene as it is shown; the prior sees 32
   const GLOW = 24; // steps for which a newborn Gaussian is marked
 
-  const two = (value) => value.toFixed(2);
+  const { range, check, digits, RESTARTS, questionRows, timeRows, seedRow } = explainer.rows;
+  const SIZES = [0.02, 0.12, 0.005];
   const GROUPS = [
     ["The question", [
-      { kind: "choice", name: "word", label: "Word", value: "smile", options: explainer.WORDS.map((word) => [word, word]) },
-      { kind: "list", name: "score", label: "Score", value: "sds", options: Object.entries(explainer.SCORES).map(([name, { label }]) => [name, label]) },
-      { kind: "range", name: "guidance", label: "Guidance scale", value: 4, min: 0, max: 50, step: 1 },
-      { kind: "check", name: "clamp", label: "Clamp x̂ to what a picture can be", value: false },
+      ...questionRows("smile"),
+      range("guidance", "Guidance scale", 4, [0, 50, 1]),
+      check("clamp", "Clamp x̂ to what a picture can be", false),
     ]],
-    ["The noise level t", [
-      { kind: "check", name: "anneal", label: "Anneal: from high to low", value: true },
-      { kind: "range", name: "high", label: "Noisiest t", value: 0.98, min: 0.02, max: 0.98, step: 0.01, format: two },
-      { kind: "range", name: "low", label: "Cleanest t", value: 0.02, min: 0.02, max: 0.98, step: 0.01, format: two },
-    ]],
+    ["The noise level t", timeRows()],
     ["The scene", [
-      { kind: "range", name: "count", label: "Gaussians at the start", value: 40, min: 4, max: 300, step: 1, hint: "begins anew" },
-      { kind: "range", name: "rate", label: "Learning rate, relative", value: 1, min: 0.2, max: 3, step: 0.1, format: (value) => value.toFixed(1) },
-      { kind: "number", name: "seed", label: "Seed", value: 1, min: 0, max: 9999, step: 1, hint: "begins anew" },
+      range("count", "Gaussians at the start", 40, [4, 300, 1], RESTARTS),
+      range("rate", "Learning rate, relative", 1, [0.2, 3, 0.1], digits(1)),
+      seedRow(),
     ]],
     ["Density control", [
-      { kind: "check", name: "density", label: "Grow and prune, every 40 steps", value: true },
-      { kind: "range", name: "growGradient", label: "Grow where the pull exceeds", value: 0.8, min: 0.1, max: 4, step: 0.1, format: (value) => value.toFixed(1) },
-      { kind: "range", name: "splitScale", label: "Split above this size, else clone", value: 0.045, min: 0.02, max: 0.12, step: 0.005, format: (value) => value.toFixed(3) },
-      { kind: "range", name: "pruneOpacity", label: "Prune below this opacity", value: 0.05, min: 0, max: 0.4, step: 0.01, format: two },
+      check("density", "Grow and prune, every 40 steps", true),
+      range("growGradient", "Grow where the pull exceeds", 0.8, [0.1, 4, 0.1], digits(1)),
+      range("splitScale", "Split above this size, else clone", 0.045, SIZES, digits(3)),
+      range("pruneOpacity", "Prune below this opacity", 0.05, [0, 0.4, 0.01], digits(2)),
     ]],
     ["What is shown", [
-      { kind: "check", name: "outlines", label: "Outlines of the Gaussians", value: true },
-      { kind: "check", name: "follow", label: "The other panels show the last step", value: true },
-      { kind: "range", name: "look", label: "Otherwise, ask at t", value: 0.7, min: 0.02, max: 0.98, step: 0.01, format: two },
+      check("outlines", "Outlines of the Gaussians", true),
+      check("follow", "The other panels show the last step", true),
+      range("look", "Otherwise, ask at t", 0.7, [0.02, 0.98, 0.01], digits(2)),
     ]],
   ];
 
@@ -40,9 +36,8 @@ globalThis.Explainer = globalThis.Explainer || {};
     constructor(root) {
       this.root = root;
       this.world = explainer.pictureWorld();
-      this.controls = explainer.controls(root.querySelector("form"), "picture", GROUPS, (name) => {
-        this.changed(name);
-      });
+      const form = root.querySelector("form");
+      this.controls = explainer.controls(form, "picture", GROUPS, (name) => this.changed(name));
       this.clock = explainer.clock(root, {
         advance: () => this.run.advance(this.settings),
         reset: () => this.reset(),
@@ -86,7 +81,7 @@ globalThis.Explainer = globalThis.Explainer || {};
       const sharp = explainer.splats.render(run.scene, SHARP, paper).color;
       explainer.draw.picture(scene, sharp, SHARP, 0.5, 0.5, true);
       if (settings.outlines) this.drawOutlines(scene);
-      explainer.draw.picture(noisy, answer.noisy, size, 0.25, 0.5, false);
+      explainer.draw.picture(noisy, answer.noisy, size, 0.16, 0.5, false);
       explainer.draw.picture(target, answer.target, size, 0.5, 0.5, true);
       const difference = answer.target.map((value, i) => value - run.picture.color[i]);
       explainer.draw.picture(pull, difference, size, 0.3, 0.5, true);
@@ -119,7 +114,7 @@ globalThis.Explainer = globalThis.Explainer || {};
 
     // The pull on each center; its square root, so that weak ones stay visible.
     drawPulls({ context, width }, places, slopes) {
-      for (const [color, thickness] of [["rgba(255,255,255,0.75)", 3], ["#26221f", 1.2]]) {
+      for (const [color, thickness] of [["rgba(255,255,255,0.55)", 2.6], ["#26221f", 1]]) {
         context.strokeStyle = color;
         context.lineWidth = thickness;
         context.beginPath();
@@ -127,9 +122,9 @@ globalThis.Explainer = globalThis.Explainer || {};
           const [across, down] = [-slopes[2 * i], -slopes[2 * i + 1]];
           const size = Math.hypot(across, down);
           if (size < 1e-9) continue;
-          const length = (0.09 * width * Math.sqrt(Math.min(size, 25))) / 5 / size;
+          const length = (0.05 * width * Math.sqrt(Math.min(size, 9))) / size;
           const [left, top] = [places[2 * i] * width, places[2 * i + 1] * width];
-          explainer.draw.arrow(context, left, top, across * length, down * length, 5);
+          explainer.draw.arrow(context, left, top, across * length, down * length, 4);
         }
         context.stroke();
       }

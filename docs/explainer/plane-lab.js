@@ -1,4 +1,4 @@
-// The first laboratory: points of the plane, the field that moves them, and one of them close up.
+// The first laboratory: points of the plane, the field that moves them, one of them close up.
 "use strict";
 globalThis.Explainer = globalThis.Explainer || {};
 (function (explainer) {
@@ -7,27 +7,23 @@ globalThis.Explainer = globalThis.Explainer || {};
   const GRAIN = 72; // pixels in a row of the shaded density
   const TRAIL = 14; // steps of a point's way that stay visible
 
-  const two = (value) => value.toFixed(2);
+  const { range, check, digits, RESTARTS, questionRows, timeRows, seedRow } = explainer.rows;
+  const SCALE = { hint: "0 forgets the word, 1 is the prior's own answer" };
   const GROUPS = [
     ["The question", [
-      { kind: "choice", name: "word", label: "Word", value: "ring", options: explainer.WORDS.map((word) => [word, word]) },
-      { kind: "list", name: "score", label: "Score", value: "sds", options: Object.entries(explainer.SCORES).map(([name, { label }]) => [name, label]) },
-      { kind: "range", name: "guidance", label: "Guidance scale", value: 1, min: 0, max: 15, step: 0.5, hint: "0 forgets the word, 1 is the prior's own answer" },
+      ...questionRows("ring"),
+      range("guidance", "Guidance scale", 1, [0, 15, 0.5], SCALE),
     ]],
-    ["The noise level t", [
-      { kind: "check", name: "anneal", label: "Anneal: from high to low", value: true },
-      { kind: "range", name: "high", label: "Noisiest t", value: 0.98, min: 0.02, max: 0.98, step: 0.01, format: two },
-      { kind: "range", name: "low", label: "Cleanest t", value: 0.02, min: 0.02, max: 0.98, step: 0.01, format: two },
-    ]],
+    ["The noise level t", timeRows()],
     ["The points", [
-      { kind: "range", name: "count", label: "Number of points", value: 150, min: 1, max: 400, step: 1, hint: "begins anew" },
-      { kind: "range", name: "rate", label: "Learning rate", value: 0.06, min: 0.01, max: 0.12, step: 0.005, format: (value) => value.toFixed(3) },
-      { kind: "number", name: "seed", label: "Seed", value: 1, min: 0, max: 9999, step: 1, hint: "begins anew" },
+      range("count", "Number of points", 150, [1, 400, 1], RESTARTS),
+      range("rate", "Learning rate", 0.15, [0.01, 0.3, 0.01], digits(2)),
+      seedRow(),
     ]],
     ["What is shown", [
-      { kind: "check", name: "follow", label: "Field at the noise level of the run", value: true },
-      { kind: "range", name: "look", label: "Otherwise, at t", value: 0.5, min: 0.02, max: 0.98, step: 0.01, format: two },
-      { kind: "range", name: "traced", label: "Point under the glass", value: 0, min: 0, max: 399, step: 1 },
+      check("follow", "Field at the noise level of the run", true),
+      range("look", "Otherwise, at t", 0.5, [0.02, 0.98, 0.01], digits(2)),
+      range("traced", "Point under the glass", 0, [0, 399, 1]),
     ]],
   ];
 
@@ -36,9 +32,8 @@ globalThis.Explainer = globalThis.Explainer || {};
       this.root = root;
       this.canvas = root.querySelector("canvas.plane");
       this.world = explainer.planePrior();
-      this.controls = explainer.controls(root.querySelector("form"), "plane", GROUPS, (name) => {
-        this.changed(name);
-      });
+      const form = root.querySelector("form");
+      this.controls = explainer.controls(form, "plane", GROUPS, (name) => this.changed(name));
       this.clock = explainer.clock(root, {
         advance: () => this.advance(),
         reset: () => this.reset(),
@@ -134,7 +129,7 @@ globalThis.Explainer = globalThis.Explainer || {};
       const image = context.createImageData(GRAIN, GRAIN);
       const [red, green, blue] = explainer.draw.colors().warm.split(",").map(Number);
       this.field.shade.forEach((value, i) => {
-        image.data.set([red, green, blue, 150 * Math.sqrt(value)], 4 * i);
+        image.data.set([red, green, blue, 125 * value ** 0.7], 4 * i);
       });
       context.putImageData(image, 0, 0);
       view.context.imageSmoothingEnabled = true;

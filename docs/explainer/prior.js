@@ -123,12 +123,11 @@ globalThis.Explainer = globalThis.Explainer || {};
   function oddsOf(words, labels) {
     const counts = words.map((word) => labels.filter((label) => label === word).length);
     const of = (label) => counts[words.indexOf(label)];
-    const named = Object.fromEntries(
-      words.map((word) => [
-        word,
-        Float64Array.from(labels, (label) => (label === word ? -Math.log(of(word)) : -Infinity)),
-      ]),
-    );
+    const named = {};
+    for (const word of words) {
+      const own = -Math.log(of(word));
+      named[word] = Float64Array.from(labels, (label) => (label === word ? own : -Infinity));
+    }
     const unnamed = Float64Array.from(labels, (label) => -Math.log(of(label) * words.length));
     return { named, unnamed };
   }

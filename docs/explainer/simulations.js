@@ -53,11 +53,14 @@ globalThis.Explainer = globalThis.Explainer || {};
     advance(settings) {
       const t = timeOf(this, settings);
       const { schedule } = this.world.prior;
-      const mean = explainer.meanBeta(explainer.SCORES[settings.score].weight, schedule);
+      const { weight } = explainer.SCORES[settings.score];
+      const factor = settings.rate / explainer.meanBeta(weight, schedule);
+      // Plain descent, but no step goes beyond x_hat: w = 1 would, at the smallest t.
+      const length = Math.min(factor, 1 / explainer.beta(weight, schedule, t));
       for (let i = 0; i < this.count; i++) {
         const { gradient } = this.ask(settings, i, t);
         for (let axis = 0; axis < 2; axis++) {
-          const place = this.points[2 * i + axis] - (settings.rate / mean) * gradient[axis];
+          const place = this.points[2 * i + axis] - length * gradient[axis];
           this.points[2 * i + axis] = explainer.clamped(place, -9, 9);
         }
       }
@@ -97,7 +100,8 @@ globalThis.Explainer = globalThis.Explainer || {};
     constructor(settings, world) {
       this.world = world;
       this.step = 0;
-      this.scene = explainer.splats.begin(settings.count, explainer.stream(settings.seed, "begin"));
+      const random = explainer.stream(settings.seed, "begin");
+      this.scene = explainer.splats.begin(settings.count, random);
       const { emptyLike } = explainer.splats;
       this.moments = { first: emptyLike(this.scene), second: emptyLike(this.scene) };
       this.seen = explainer.density.empty(this.scene);
@@ -146,7 +150,8 @@ globalThis.Explainer = globalThis.Explainer || {};
 
     visit(settings) {
       const random = explainer.stream(settings.seed, "density", this.step);
-      const done = explainer.density.apply(settings, this.seen, this.scene, this.moments, random);
+      const { seen, scene, moments } = this;
+      const done = explainer.density.apply(settings, seen, scene, moments, random);
       Object.assign(this, { scene: done.scene, moments: done.moments });
       this.born = Float64Array.from(done.newborn, (born) => (born ? this.step : -Infinity));
       this.seen = explainer.density.empty(this.scene);
@@ -158,7 +163,7 @@ globalThis.Explainer = globalThis.Explainer || {};
       this.history.push({ ...this.figures(settings), second: this.count, report });
     }
 
-    // distance: root mean square to the nearest picture of the word, as a share of the range.
+    // distance: root mean square to the word's nearest picture, as a share of the range.
     // outside: share of the picture's values that leave -1..1 by more than a hundredth.
     figures(settings) {
       const { prior, labels } = this.world;
@@ -184,7 +189,8 @@ globalThis.Explainer = globalThis.Explainer || {};
       for (const [noiseX, shareX] of NODES) {
         for (const [noiseY, shareY] of NODES) {
           const noise = [Float64Array.of(noiseX, noiseY)];
-          const { gradient } = explainer.distill(settings, world.prior, world.odds, x, t, noise);
+          const { prior, odds } = world;
+          const { gradient } = explainer.distill(settings, prior, odds, x, t, noise);
           const share = (shareX * shareY) / (times.length * mean);
           for (let axis = 0; axis < 2; axis++) pull[axis] -= share * gradient[axis];
         }

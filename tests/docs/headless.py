@@ -31,9 +31,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-extensions",
     "--disable-sync",
+    "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
-PATIENCE = 30.0  # seconds to wait for an answer before the browser counts as dead
+PATIENCE = 120.0  # seconds to wait for an answer before the browser counts as dead
 
 
 def browser() -> str | None:

@@ -1,0 +1,224 @@
+"""The explainer's own arithmetic against the package's, on the same numbers."""
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+from explainer import calculate
+
+from splatsmith.distill import SDS
+from splatsmith.distill.scores import sds
+from splatsmith.distill.times import FallingTimes, UniformTimes
+from splatsmith.distill.weights import beta
+from splatsmith.priors import AnalyticPrior, cosine
+from splatsmith.priors.analytic import AnalyticCondition
+
+TIMES = (0.02, 0.3, 0.5, 0.77, 0.98)
+
+
+def close(found, expected, tolerance=1e-9):
+    found = torch.as_tensor(found, dtype=torch.float64)
+    torch.testing.assert_close(found, expected.flatten().double(), rtol=tolerance, atol=1e-10)
+
+
+def prior_with(shift):
+    """Told what it needs by conditions of our own, so it has no targets of its own."""
+    return AnalyticPrior(targets=lambda _: torch.empty(0), resolution=1, schedule=cosine(shift))
+
+
+def condition_of(centers, odds, views):
+    """The same centers for every view; without the word all are as likely."""
+    targets = centers[None, :, :, None, None].repeat(views, 1, 1, 1, 1)
+    told = torch.as_tensor(odds, dtype=torch.float64).log().repeat(views, 1)
+    return AnalyticCondition(targets, told, torch.zeros_like(told))
+
+
+@pytest.fixture
+def world(gen):
+    """Six centers in five dimensions, two words of three, and four x with a noise for each."""
+    draw = [torch.randn(n, 5, generator=gen, dtype=torch.float64) for n in (6, 4, 4)]
+    centers, x, noise = 0.6 * draw[0], 0.5 * draw[1], draw[2]
+    return centers, condition_of(centers, (1, 1, 1, 0, 0, 0), len(x)), x, noise
+
+
+@pytest.mark.parametrize("shift", [0.0, -2.0])
+def test_the_schedule_is_the_packages_cosine(shift):
+    times = [0.0, 1e-3, *TIMES, 1.0]
+    found = calculate(
+        "(() => { const cosine = new explainer.Cosine(values.shift);"
+        "return values.times.map((t) => [cosine.alpha(t), cosine.sigma(t)]); })()",
+        times=times,
+        shift=shift,
+    )
+    t = torch.tensor(times, dtype=torch.float64)
+    close([alpha for alpha, _ in found], cosine(shift).alpha(t))
+    close([sigma for _, sigma in found], cosine(shift).sigma(t))
+
+
+@pytest.mark.parametrize("t", TIMES)
+def test_the_denoiser_is_the_analytic_prior(world, t):
+    centers, condition, _, noise = world
+    found = calculate(
+        "(() => { const prior = new explainer.Mixture(Float64Array.from(values.centers), 5, 0,"
+        "new explainer.Cosine(-2)); const odds = explainer.oddsOf(['a', 'b'], [...'aaabbb']);"
+        "return values.noisy.map((x) => prior.predict(Float64Array.from(x), values.t,"
+        "odds.named.a, odds.unnamed).map((mean) => [...mean])); })()",
+        centers=centers.flatten().tolist(),
+        noisy=noise.tolist(),
+        t=t,
+    )
+    at = torch.full((4,), t, dtype=torch.float64)
+    prior, x_t = prior_with(-2.0), noise[:, :, None, None]
+    told = prior.predict(x_t, at, condition).x0
+    untold = prior.predict(x_t, at, condition.negative()).x0
+    for side, expected in enumerate((told, untold)):
+        close([mean for row in found for mean in row[side]], expected)
+
+
+def test_so_it_is_for_the_pictures_of_the_page():
+    times = (0.3, 0.6, 0.8, 0.95)
+    found = calculate(
+        "(() => { const world = explainer.pictureWorld(); const { prior } = world;"
+        "const random = explainer.stream(1, 'test'); const chosen = prior.centers.slice(-3072);"
+        "const noise = random.normals(3072); const bytes = (array) =>"
+        "Buffer.from(array.buffer).toString('base64');"
+        "const noisy = values.times.map((t) => chosen.map((value, i) => prior.schedule.alpha(t)"
+        "* value + prior.schedule.sigma(t) * noise[i]));"
+        "return { centers: bytes(prior.centers), words: explainer.WORDS, labels: world.labels,"
+        "noisy: noisy.map(bytes), means: noisy.map((x, i) => bytes(prior.predict(x,"
+        "values.times[i], world.odds.named.smile)[0])) }; })()",
+        times=times,
+    )
+
+    def array(text):
+        return torch.from_numpy(np.frombuffer(base64.b64decode(text)).copy())
+
+    centers = array(found["centers"]).reshape(-1, 3072)
+    assert len(centers) == len(found["labels"]) == 144
+    assert centers.min() >= -1
+    assert centers.max() <= 1
+    odds = [float(label == "smile") for label in found["labels"]]
+    x_t = torch.stack([array(text) for text in found["noisy"]])[:, :, None, None]
+    t = torch.tensor(times, dtype=torch.float64)
+    expected = prior_with(-2.0).predict(x_t, t, condition_of(centers, odds, len(times))).x0
+    means = torch.stack([array(text) for text in found["means"]])
+    torch.testing.assert_close(means, expected[:, :, 0, 0], rtol=1e-8, atol=1e-9)
+    # High noise blurs: the answer moves away from any one picture as t rises.
+    nearest = torch.cdist(means, centers).min(dim=1).values
+    assert nearest[0] < 1e-4
+    assert nearest[-1] > 2
+
+
+@pytest.mark.parametrize("t", TIMES)
+def test_with_a_spread_it_obeys_tweedie_on_torchs_own_density(gen, t):
+    centers = torch.randn(5, 2, generator=gen, dtype=torch.float64)
+    noisy = torch.randn(3, 2, generator=gen, dtype=torch.float64)
+    found = calculate(
+        "(() => { const prior = new explainer.Mixture(Float64Array.from(values.centers), 2, 0.2,"
+        "new explainer.Cosine()); const odds = explainer.oddsOf(['a'], [...'aaaaa']);"
+        "return values.noisy.map((row) => { const x = Float64Array.from(row); return ["
+        "...prior.predict(x, values.t, odds.named.a)[0],"
+        "prior.logDensity(x, values.t, odds.named.a)]; }); })()",
+        centers=centers.flatten().tolist(),
+        noisy=noisy.tolist(),
+        t=t,
+    )
+    at = torch.tensor(t, dtype=torch.float64)
+    alpha, sigma = cosine().alpha(at), cosine().sigma(at)
+    deviation = ((0.2 * alpha) ** 2 + sigma**2).sqrt().expand(5, 2)
+    part = torch.distributions.Independent(
+        torch.distributions.Normal(alpha * centers, deviation), 1
+    )
+    equal = torch.distributions.Categorical(torch.ones(5, dtype=torch.float64))
+    x = noisy.clone().requires_grad_()
+    density = torch.distributions.MixtureSameFamily(equal, part).log_prob(x)
+    (score,) = torch.autograd.grad(density.sum(), x)
+    close([value for row in found for value in row[:2]], (noisy + sigma**2 * score) / alpha)
+    close([row[2] for row in found], density.detach())
+
+
+DISTILL = """
+(() => {
+  const prior = new explainer.Mixture(
+    Float64Array.from(values.centers), 5, 0, new explainer.Cosine(-2));
+  const odds = explainer.oddsOf(["a", "b"], [..."aaabbb"]);
+  return values.x.map((x, row) => {
+    const noises = values.noises.map((noise) => Float64Array.from(noise[row]));
+    const { gradient, target } = explainer.distill(
+      { ...values.settings, word: "a" }, prior, odds, Float64Array.from(x), values.t, noises);
+    return [[...gradient], [...target]];
+  });
+})()
+"""
+
+
+def distilled(world, noises, t, **settings):
+    centers, _, x, _ = world
+    found = calculate(
+        DISTILL,
+        centers=centers.flatten().tolist(),
+        x=x.tolist(),
+        noises=[noise.tolist() for noise in noises],
+        t=t,
+        settings=settings,
+    )
+    return tuple([value for row in found for value in row[side]] for side in range(2))
+
+
+@pytest.mark.parametrize("t", [0.1, 0.6, 0.95])
+@pytest.mark.parametrize(
+    ("score", "weight", "guidance", "clamp"),
+    [("sds", "sigma2", 1, False), ("sds", "sigma2", 7.5, True), ("sjc", "one", 30, False)],
+)
+def test_the_scores_are_the_packages(world, t, score, weight, guidance, clamp):
+    _, condition, x, noise = world
+    gradient, target = distilled(
+        world, [noise], t, score=score, guidance=guidance, clamp=clamp
+    )
+    settings = SDS(guidance=guidance, weight=weight, clamp=clamp)
+    at = torch.full((4,), t, dtype=torch.float64)
+    pictures = (x[:, :, None, None], at, noise[:, :, None, None])
+    expected = sds(settings, prior_with(-2.0), condition, *pictures)
+    close(gradient, expected.gradient, 1e-8)
+    close(target, expected.pseudo_ground_truth, 1e-8)
+
+
+def test_csd_is_the_weighted_difference_of_both_noises(world):
+    _, condition, x, noise = world
+    gradient, _ = distilled(world, [noise], 0.6, score="csd", guidance=99, clamp=False)
+    at = torch.full((4,), 0.6, dtype=torch.float64)
+    prior = prior_with(-2.0)
+    alpha, sigma = (share(at)[:, None] for share in (prior.schedule.alpha, prior.schedule.sigma))
+    x_t = (alpha * x + sigma * noise)[:, :, None, None]
+    told = prior.predict(x_t, at, condition).eps
+    untold = prior.predict(x_t, at, condition.negative()).eps
+    close(gradient, sigma[:, :, None, None] ** 2 * (told - untold), 1e-8)
+
+
+def test_averaged_noise_is_the_mean_of_single_steps(world):
+    noises = [world[3], world[3].flip(0), -world[3]]
+    settings = {"guidance": 4, "clamp": False}
+    gradient, _ = distilled(world, noises, 0.7, score="averaged", **settings)
+    single = [distilled(world, [noise], 0.7, score="sds", **settings)[0] for noise in noises]
+    close(gradient, torch.tensor(single, dtype=torch.float64).mean(dim=0))
+
+
+def test_windows_and_weights_are_the_packages():
+    found = calculate(
+        "[0, 0.25, 1].map((progress) => [true, false].map((anneal) => explainer.timeWindow("
+        "{ anneal, low: 0.02, high: 0.9 }, progress)))"
+    )
+    falling = FallingTimes(start=0.9, stop=0.02, width=0.1)
+    uniform = UniformTimes(low=0.02, high=0.9)
+    for progress, row in zip((0, 0.25, 1), found, strict=True):
+        assert row[0] == pytest.approx(falling.window(progress))
+        assert row[1] == pytest.approx(uniform.window(progress))
+    t = torch.tensor(TIMES, dtype=torch.float64)
+    for name in ("sigma2", "one"):
+        factors = calculate(
+            "values.times.map((t) => explainer.beta(values.name, new explainer.Cosine(-2), t))",
+            times=TIMES,
+            name=name,
+        )
+        close(factors, beta(name, cosine(-2.0), t))
