@@ -121,8 +121,9 @@ globalThis.Explainer = globalThis.Explainer || {};
         for (let i = 0; i < slopes.length / 2; i++) {
           const [across, down] = [-slopes[2 * i], -slopes[2 * i + 1]];
           const size = Math.hypot(across, down);
-          if (size < 1e-9) continue;
+          if (size === 0) continue;
           const length = (0.05 * width * Math.sqrt(Math.min(size, 9))) / size;
+          if (size * length < 2.5) continue;
           const [left, top] = [places[2 * i] * width, places[2 * i + 1] * width];
           explainer.draw.arrow(context, left, top, across * length, down * length, 4);
         }

@@ -5,6 +5,7 @@ globalThis.Explainer = globalThis.Explainer || {};
   const REACH = 1.3; // the canvas shows -REACH..REACH both ways
   const CELLS = 17; // arrows in a row
   const GRAIN = 72; // pixels in a row of the shaded density
+  const SLICES = 4;
   const TRAIL = 14; // steps of a point's way that stay visible
 
   const { range, check, digits, RESTARTS, questionRows, timeRows, seedRow } = explainer.rows;
@@ -81,29 +82,44 @@ globalThis.Explainer = globalThis.Explainer || {};
       return places.map((place) => low + (high - low) * place);
     }
 
-    // The field and the density seen through the noise; made again only after t has moved.
+    // The field and the density seen through the noise. After t has moved they are made again,
+    // a slice of the rows for each drawing, so that no frame waits for all of them.
     refreshField() {
       const times = this.times();
-      const middle = times[Math.floor(times.length / 2)];
-      if (this.field && Math.abs(this.field.middle - middle) < 0.012) return;
+      if (this.field === null) {
+        this.field = { slice: 0, times, arrows: new Map(), shade: new Float64Array(GRAIN ** 2) };
+        for (let k = 0; k < SLICES; k++) this.refreshSlice();
+        return;
+      }
+      if (this.field.slice === 0) {
+        if (Math.abs(this.field.times[0] - times[0]) < 0.003) return;
+        this.field.times = times;
+      }
+      this.refreshSlice();
+    }
+
+    refreshSlice() {
+      const { slice, times, arrows, shade } = this.field;
       const { prior, odds } = this.world;
-      const arrows = [];
-      for (let row = 0; row < CELLS; row++) {
+      const place = (cell, cells) => (((cell + 0.5) / cells) * 2 - 1) * REACH;
+      for (let row = slice; row < CELLS; row += SLICES) {
         for (let column = 0; column < CELLS; column++) {
-          const place = (cell) => (((cell + 0.5) / CELLS) * 2 - 1) * REACH;
-          const x = Float64Array.of(place(column), -place(row));
-          arrows.push({ x, pull: explainer.meanPull(this.settings, this.world, x, times) });
+          const x = Float64Array.of(place(column, CELLS), -place(row, CELLS));
+          const pull = explainer.meanPull(this.settings, this.world, x, times);
+          arrows.set(row * CELLS + column, { x, pull });
         }
       }
-      const alpha = prior.schedule.alpha(middle);
-      const shade = new Float64Array(GRAIN * GRAIN);
-      for (let i = 0; i < shade.length; i++) {
-        const place = (cell) => (((cell + 0.5) / GRAIN) * 2 - 1) * REACH * alpha;
-        const x = Float64Array.of(place(i % GRAIN), -place(Math.floor(i / GRAIN)));
-        shade[i] = prior.logDensity(x, middle, odds.named[this.settings.word]);
+      const t = times[Math.floor(times.length / 2)];
+      const alpha = prior.schedule.alpha(t);
+      const told = odds.named[this.settings.word];
+      for (let row = slice; row < GRAIN; row += SLICES) {
+        for (let column = 0; column < GRAIN; column++) {
+          const [across, up] = [place(column, GRAIN), -place(row, GRAIN)];
+          const x = Float64Array.of(alpha * across, alpha * up);
+          shade[row * GRAIN + column] = prior.logDensity(x, t, told);
+        }
       }
-      const most = shade.reduce((high, value) => Math.max(high, value), -Infinity);
-      this.field = { middle, arrows, shade: shade.map((value) => Math.exp(value - most)) };
+      this.field.slice = (slice + 1) % SLICES;
     }
 
     draw() {
@@ -128,9 +144,14 @@ globalThis.Explainer = globalThis.Explainer || {};
       const context = sheet.getContext("2d");
       const image = context.createImageData(GRAIN, GRAIN);
       const [red, green, blue] = explainer.draw.colors().warm.split(",").map(Number);
-      this.field.shade.forEach((value, i) => {
-        image.data.set([red, green, blue, 125 * value ** 0.7], 4 * i);
-      });
+      const { shade } = this.field;
+      const most = shade.reduce((high, value) => Math.max(high, value), -Infinity);
+      for (let i = 0; i < shade.length; i++) {
+        image.data[4 * i] = red;
+        image.data[4 * i + 1] = green;
+        image.data[4 * i + 2] = blue;
+        image.data[4 * i + 3] = 125 * Math.exp(0.7 * (shade[i] - most));
+      }
       context.putImageData(image, 0, 0);
       view.context.imageSmoothingEnabled = true;
       view.context.drawImage(sheet, 0, 0, view.width, view.height);
@@ -141,7 +162,7 @@ globalThis.Explainer = globalThis.Explainer || {};
       context.strokeStyle = explainer.draw.colors().quiet;
       context.lineWidth = 1;
       context.beginPath();
-      for (const { x, pull } of this.field.arrows) {
+      for (const { x, pull } of this.field.arrows.values()) {
         const size = Math.hypot(...pull);
         if (size === 0) continue;
         const length = 0.85 * cell * Math.tanh((1.2 * size * unit) / cell);

@@ -104,10 +104,15 @@ globalThis.Explainer = globalThis.Explainer || {};
     logDensity(noisy, t, logOdds) {
       const alpha = this.schedule.alpha(t);
       const variance = (alpha * this.spread) ** 2 + this.schedule.sigma(t) ** 2;
-      const away = this.distances(noisy, alpha);
-      const terms = logOdds.map((odds, k) => odds - away[k] / (2 * variance));
-      const most = terms.reduce((a, b) => Math.max(a, b), -Infinity);
-      const sum = terms.reduce((total, term) => total + Math.exp(term - most), 0);
+      const away = this.distances(noisy, alpha, this.scratch);
+      let most = -Infinity;
+      for (let k = 0; k < this.count; k++) {
+        most = Math.max(most, logOdds[k] - away[k] / (2 * variance));
+      }
+      let sum = 0;
+      for (let k = 0; k < this.count; k++) {
+        sum += Math.exp(logOdds[k] - away[k] / (2 * variance) - most);
+      }
       return most + Math.log(sum) - (this.size / 2) * Math.log(2 * Math.PI * variance);
     }
   }

@@ -42,38 +42,38 @@ def world(gen):
     return centers, condition_of(centers, (1, 1, 1, 0, 0, 0), len(x)), x, noise
 
 
-@pytest.mark.parametrize("shift", [0.0, -2.0])
-def test_the_schedule_is_the_packages_cosine(shift):
-    times = [0.0, 1e-3, *TIMES, 1.0]
+def test_the_schedule_is_the_packages_cosine():
+    times, shifts = [0.0, 1e-3, *TIMES, 1.0], (0.0, -2.0)
     found = calculate(
-        "(() => { const cosine = new explainer.Cosine(values.shift);"
-        "return values.times.map((t) => [cosine.alpha(t), cosine.sigma(t)]); })()",
+        "values.shifts.map((shift) => { const cosine = new explainer.Cosine(shift);"
+        "return values.times.map((t) => [cosine.alpha(t), cosine.sigma(t)]); })",
         times=times,
-        shift=shift,
+        shifts=shifts,
     )
     t = torch.tensor(times, dtype=torch.float64)
-    close([alpha for alpha, _ in found], cosine(shift).alpha(t))
-    close([sigma for _, sigma in found], cosine(shift).sigma(t))
+    for shift, rows in zip(shifts, found, strict=True):
+        close([alpha for alpha, _ in rows], cosine(shift).alpha(t))
+        close([sigma for _, sigma in rows], cosine(shift).sigma(t))
 
 
-@pytest.mark.parametrize("t", TIMES)
-def test_the_denoiser_is_the_analytic_prior(world, t):
+def test_the_denoiser_is_the_analytic_prior(world):
     centers, condition, _, noise = world
     found = calculate(
         "(() => { const prior = new explainer.Mixture(Float64Array.from(values.centers), 5, 0,"
         "new explainer.Cosine(-2)); const odds = explainer.oddsOf(['a', 'b'], [...'aaabbb']);"
-        "return values.noisy.map((x) => prior.predict(Float64Array.from(x), values.t,"
-        "odds.named.a, odds.unnamed).map((mean) => [...mean])); })()",
+        "return values.times.map((t) => values.noisy.map((x) => prior.predict("
+        "Float64Array.from(x), t, odds.named.a, odds.unnamed).map((mean) => [...mean]))); })()",
         centers=centers.flatten().tolist(),
         noisy=noise.tolist(),
-        t=t,
+        times=TIMES,
     )
-    at = torch.full((4,), t, dtype=torch.float64)
     prior, x_t = prior_with(-2.0), noise[:, :, None, None]
-    told = prior.predict(x_t, at, condition).x0
-    untold = prior.predict(x_t, at, condition.negative()).x0
-    for side, expected in enumerate((told, untold)):
-        close([mean for row in found for mean in row[side]], expected)
+    for t, rows in zip(TIMES, found, strict=True):
+        at = torch.full((4,), t, dtype=torch.float64)
+        told = prior.predict(x_t, at, condition).x0
+        untold = prior.predict(x_t, at, condition.negative()).x0
+        for side, expected in enumerate((told, untold)):
+            close([mean for row in rows for mean in row[side]], expected)
 
 
 def test_so_it_is_for_the_pictures_of_the_page():
@@ -110,32 +110,39 @@ def test_so_it_is_for_the_pictures_of_the_page():
     assert nearest[-1] > 2
 
 
-@pytest.mark.parametrize("t", TIMES)
-def test_with_a_spread_it_obeys_tweedie_on_torchs_own_density(gen, t):
+def test_with_a_spread_it_obeys_tweedie_on_torchs_own_density(gen):
     centers = torch.randn(5, 2, generator=gen, dtype=torch.float64)
     noisy = torch.randn(3, 2, generator=gen, dtype=torch.float64)
     found = calculate(
-        "(() => { const prior = new explainer.Mixture(Float64Array.from(values.centers), 2, 0.2,"
-        "new explainer.Cosine()); const odds = explainer.oddsOf(['a'], [...'aaaaa']);"
-        "return values.noisy.map((row) => { const x = Float64Array.from(row); return ["
-        "...prior.predict(x, values.t, odds.named.a)[0],"
-        "prior.logDensity(x, values.t, odds.named.a)]; }); })()",
+        "(() => { const centers = Float64Array.from(values.centers);"
+        "const prior = new explainer.Mixture(centers, 2, 0.2, new explainer.Cosine());"
+        "const odds = explainer.oddsOf(['a'], [...'aaaaa']);"
+        "return values.times.map((t) => values.noisy.map((row) => {"
+        "const x = Float64Array.from(row); return [...prior.predict(x, t, odds.named.a)[0],"
+        "prior.logDensity(x, t, odds.named.a)]; })); })()",
         centers=centers.flatten().tolist(),
         noisy=noisy.tolist(),
-        t=t,
+        times=TIMES,
     )
-    at = torch.tensor(t, dtype=torch.float64)
-    alpha, sigma = cosine().alpha(at), cosine().sigma(at)
-    deviation = ((0.2 * alpha) ** 2 + sigma**2).sqrt().expand(5, 2)
-    part = torch.distributions.Independent(
-        torch.distributions.Normal(alpha * centers, deviation), 1
+    for t, rows in zip(TIMES, found, strict=True):
+        at = torch.tensor(t, dtype=torch.float64)
+        alpha, sigma = cosine().alpha(at), cosine().sigma(at)
+        x = noisy.clone().requires_grad_()
+        density = log_density(x, alpha * centers, ((0.2 * alpha) ** 2 + sigma**2).sqrt())
+        (score,) = torch.autograd.grad(density.sum(), x)
+        means = [value for row in rows for value in row[:2]]
+        close(means, (noisy + sigma**2 * score) / alpha)
+        close([row[2] for row in rows], density.detach())
+
+
+def log_density(x, centers, deviation):
+    """Of equal parts of isotropic Gaussians, by torch."""
+    part = torch.distributions.Normal(centers, deviation.expand(centers.shape))
+    equal = torch.distributions.Categorical(torch.ones(len(centers), dtype=x.dtype))
+    whole = torch.distributions.MixtureSameFamily(
+        equal, torch.distributions.Independent(part, 1)
     )
-    equal = torch.distributions.Categorical(torch.ones(5, dtype=torch.float64))
-    x = noisy.clone().requires_grad_()
-    density = torch.distributions.MixtureSameFamily(equal, part).log_prob(x)
-    (score,) = torch.autograd.grad(density.sum(), x)
-    close([value for row in found for value in row[:2]], (noisy + sigma**2 * score) / alpha)
-    close([row[2] for row in found], density.detach())
+    return whole.log_prob(x)
 
 
 DISTILL = """
@@ -143,53 +150,55 @@ DISTILL = """
   const prior = new explainer.Mixture(
     Float64Array.from(values.centers), 5, 0, new explainer.Cosine(-2));
   const odds = explainer.oddsOf(["a", "b"], [..."aaabbb"]);
-  return values.x.map((x, row) => {
-    const noises = values.noises.map((noise) => Float64Array.from(noise[row]));
+  return values.arms.map(({ t, noises, ...settings }) => values.x.map((x, row) => {
+    const own = noises.map((noise) => Float64Array.from(noise[row]));
     const { gradient, target } = explainer.distill(
-      { ...values.settings, word: "a" }, prior, odds, Float64Array.from(x), values.t, noises);
+      { ...settings, word: "a" }, prior, odds, Float64Array.from(x), t, own);
     return [[...gradient], [...target]];
-  });
+  }));
 })()
 """
 
 
-def distilled(world, noises, t, **settings):
+def distilled(world, arms):
+    """(gradient, target) of each arm: a score's settings, with its time and noises."""
     centers, _, x, _ = world
-    found = calculate(
-        DISTILL,
-        centers=centers.flatten().tolist(),
-        x=x.tolist(),
-        noises=[noise.tolist() for noise in noises],
-        t=t,
-        settings=settings,
-    )
-    return tuple([value for row in found for value in row[side]] for side in range(2))
+    found = calculate(DISTILL, centers=centers.flatten().tolist(), x=x.tolist(), arms=arms)
+    return [
+        tuple([value for row in arm for value in row[side]] for side in range(2))
+        for arm in found
+    ]
 
 
-@pytest.mark.parametrize("t", [0.1, 0.6, 0.95])
-@pytest.mark.parametrize(
-    ("score", "weight", "guidance", "clamp"),
-    [("sds", "sigma2", 1, False), ("sds", "sigma2", 7.5, True), ("sjc", "one", 30, False)],
-)
-def test_the_scores_are_the_packages(world, t, score, weight, guidance, clamp):
+SCORES = [
+    {"score": score, "guidance": guidance, "clamp": clamp, "t": t}
+    for score, guidance, clamp in [("sds", 1, False), ("sds", 7.5, True), ("sjc", 30, False)]
+    for t in (0.1, 0.6, 0.95)
+]
+
+
+def test_the_scores_are_the_packages(world):
     _, condition, x, noise = world
-    gradient, target = distilled(
-        world, [noise], t, score=score, guidance=guidance, clamp=clamp
-    )
-    settings = SDS(guidance=guidance, weight=weight, clamp=clamp)
-    at = torch.full((4,), t, dtype=torch.float64)
-    pictures = (x[:, :, None, None], at, noise[:, :, None, None])
-    expected = sds(settings, prior_with(-2.0), condition, *pictures)
-    close(gradient, expected.gradient, 1e-8)
-    close(target, expected.pseudo_ground_truth, 1e-8)
+    found = distilled(world, [{**arm, "noises": [noise.tolist()]} for arm in SCORES])
+    for arm, (gradient, target) in zip(SCORES, found, strict=True):
+        weight = "one" if arm["score"] == "sjc" else "sigma2"
+        settings = SDS(guidance=arm["guidance"], weight=weight, clamp=arm["clamp"])
+        at = torch.full((4,), arm["t"], dtype=torch.float64)
+        pictures = (x[:, :, None, None], at, noise[:, :, None, None])
+        expected = sds(settings, prior_with(-2.0), condition, *pictures)
+        close(gradient, expected.gradient, 1e-8)
+        close(target, expected.pseudo_ground_truth, 1e-8)
 
 
 def test_csd_is_the_weighted_difference_of_both_noises(world):
     _, condition, x, noise = world
-    gradient, _ = distilled(world, [noise], 0.6, score="csd", guidance=99, clamp=False)
+    arm = {"score": "csd", "guidance": 99, "clamp": False, "t": 0.6}
+    ((gradient, _),) = distilled(world, [{**arm, "noises": [noise.tolist()]}])
     at = torch.full((4,), 0.6, dtype=torch.float64)
     prior = prior_with(-2.0)
-    alpha, sigma = (share(at)[:, None] for share in (prior.schedule.alpha, prior.schedule.sigma))
+    alpha, sigma = (
+        share(at)[:, None] for share in (prior.schedule.alpha, prior.schedule.sigma)
+    )
     x_t = (alpha * x + sigma * noise)[:, :, None, None]
     told = prior.predict(x_t, at, condition).eps
     untold = prior.predict(x_t, at, condition.negative()).eps
@@ -197,11 +206,13 @@ def test_csd_is_the_weighted_difference_of_both_noises(world):
 
 
 def test_averaged_noise_is_the_mean_of_single_steps(world):
-    noises = [world[3], world[3].flip(0), -world[3]]
-    settings = {"guidance": 4, "clamp": False}
-    gradient, _ = distilled(world, noises, 0.7, score="averaged", **settings)
-    single = [distilled(world, [noise], 0.7, score="sds", **settings)[0] for noise in noises]
-    close(gradient, torch.tensor(single, dtype=torch.float64).mean(dim=0))
+    noises = [noise.tolist() for noise in (world[3], world[3].flip(0), -world[3])]
+    common = {"guidance": 4, "clamp": False, "t": 0.7}
+    arms = [{**common, "score": "averaged", "noises": noises}]
+    arms += [{**common, "score": "sds", "noises": [noise]} for noise in noises]
+    (mean, _), *single = distilled(world, arms)
+    rows = torch.tensor([gradient for gradient, _ in single], dtype=torch.float64)
+    close(mean, rows.mean(dim=0))
 
 
 def test_windows_and_weights_are_the_packages():
@@ -209,16 +220,18 @@ def test_windows_and_weights_are_the_packages():
         "[0, 0.25, 1].map((progress) => [true, false].map((anneal) => explainer.timeWindow("
         "{ anneal, low: 0.02, high: 0.9 }, progress)))"
     )
-    falling = FallingTimes(start=0.9, stop=0.02, width=0.1)
+    falling = FallingTimes(kind="sqrt", start=0.9, stop=0.02, width=0.1)
     uniform = UniformTimes(low=0.02, high=0.9)
     for progress, row in zip((0, 0.25, 1), found, strict=True):
         assert row[0] == pytest.approx(falling.window(progress))
         assert row[1] == pytest.approx(uniform.window(progress))
     t = torch.tensor(TIMES, dtype=torch.float64)
-    for name in ("sigma2", "one"):
-        factors = calculate(
-            "values.times.map((t) => explainer.beta(values.name, new explainer.Cosine(-2), t))",
-            times=TIMES,
-            name=name,
-        )
-        close(factors, beta(name, cosine(-2.0), t))
+    names = ("sigma2", "one")
+    factors = calculate(
+        "values.names.map((name) => values.times.map((t) =>"
+        "explainer.beta(name, new explainer.Cosine(-2), t)))",
+        times=TIMES,
+        names=names,
+    )
+    for name, row in zip(names, factors, strict=True):
+        close(row, beta(name, cosine(-2.0), t))

@@ -12,38 +12,26 @@ FRAME = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def tab(tmp_path_factory):
     program = headless.browser()
     if program is None:
         pytest.skip("NOT CHECKED: the explainer page needs a browser (Debian: chromium).")
-    with headless.opened(program, tmp_path_factory.mktemp("profile")) as tab:
-        tab.shape(1200, 900)
-        tab.open(PAGE)
-        tab.evaluate(FRAME)
-        yield tab
+    with headless.opened(program, tmp_path_factory.mktemp("profile")) as opened:
+        opened.shape(1200, 900)
+        opened.open(PAGE)
+        opened.evaluate(FRAME)
+        yield opened
 
 
-@pytest.fixture(autouse=True)
-def _no_errors(request):
-    yield
-    if "page" in request.fixturenames:
-        assert request.getfixturevalue("page").errors == []
+@pytest.fixture
+def page(tab):
+    """The open page; a test fails if the console had anything to complain about."""
+    yield tab
+    assert tab.errors == []
 
 
 def lab(page, name, expression):
     return page.evaluate(f"(() => {{ const lab = Explainer.labs.{name}; {expression} }})()")
-
-
-def choose(page, name, field, value):
-    """Move a control as a hand would: set it, then let the page hear of it."""
-    lab(
-        page,
-        name,
-        f"const field = lab.root.querySelector('[name=\"{field}\"]');"
-        f"if (field.type === 'checkbox') field.checked = {str(value).lower()};"
-        f"else field.value = '{value}';"
-        "field.dispatchEvent(new Event('input', { bubbles: true }));",
-    )
 
 
 def press(page, name, button):
@@ -55,8 +43,7 @@ def forward(page, name, steps):
     return lab(
         page,
         name,
-        f"for (let i = 0; i < {steps}; i++) lab.advance ? lab.advance() "
-        ": lab.run.advance(lab.settings); lab.draw(); "
+        f"for (let i = 0; i < {steps}; i++) lab.run.advance(lab.settings);"
         "return JSON.stringify(lab.run.points ? [...lab.run.points] "
         ": Object.values(lab.run.scene).map((row) => [...row]));",
     )
@@ -64,11 +51,11 @@ def forward(page, name, steps):
 
 def seen(page, name):
     """Every canvas of a laboratory, as text."""
-    page.evaluate(FRAME)
     return lab(
         page,
         name,
-        "lab.draw(); return [...lab.root.querySelectorAll('canvas')].map((c) => c.toDataURL());",
+        "lab.draw(); const all = [...lab.root.querySelectorAll('canvas')];"
+        "return all.map((canvas) => canvas.toDataURL());",
     )
 
 
@@ -109,25 +96,33 @@ def test_reset_restores_exactly_and_the_same_steps_lead_to_the_same_end(page, na
 
 
 @pytest.mark.parametrize("name", ["plane", "picture"])
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("guidance", 9),
-        ("rate", 0.1 if "plane" else 2),
-        ("score", "csd"),
-        ("high", 0.5),
-        ("anneal", False),
-        ("seed", 2),
-        ("count", 7),
-    ],
-)
-def test_a_control_changes_what_happens(page, name, field, value):
-    defaults(page, name)
-    usual = forward(page, name, 3)
-    defaults(page, name)
-    choose(page, name, field, 2 if (name, field) == ("picture", "rate") else value)
-    press(page, name, "reset")
-    assert forward(page, name, 3) != usual
+def test_every_control_of_the_run_changes_what_happens(page, name):
+    """All in one go, in the page: each control from its default to another value and back."""
+    idle = page.evaluate(
+        """((name) => {
+          const lab = Explainer.labs[name];
+          const { defaults } = lab.controls;
+          const field = (key) => lab.root.querySelector(`[name="${key}"]`);
+          const ended = (key, value) => {
+            lab.controls.write(defaults);
+            lab.reset();
+            if (key) {
+              const moved = key === "word" ? field(key).form[key][1] : field(key);
+              if (typeof value === "boolean") moved.checked = value;
+              else moved.value = value;
+              moved.dispatchEvent(new Event("input", { bubbles: true }));
+            }
+            for (let i = 0; i < 2; i++) lab.run.advance(lab.settings);
+            return JSON.stringify([...(lab.run.points || lab.run.scene.mean)]);
+          };
+          const usual = ended();
+          const others = { word: true, guidance: 9, score: "csd", high: 0.3, anneal: false,
+            seed: 2, count: 7, rate: name === "plane" ? 0.2 : 2 };
+          return Object.entries(others).filter(([key, value]) => ended(key, value) === usual);
+        })"""
+        + f"('{name}')"
+    )
+    assert idle == []
     defaults(page, name)
 
 
@@ -150,14 +145,15 @@ def test_play_runs_pause_holds_and_the_distance_falls(page):
 
 def test_the_picture_comes_closer_and_density_control_adds_gaussians(page):
     defaults(page, "picture")
-    choose(page, "picture", "high", 0.6)
+    lab(page, "picture", "lab.controls.write({ high: 0.6 }); lab.changed('high');")
     begin = distance(page, "picture")
     forward(page, "picture", 130)
     assert distance(page, "picture") < begin / 2
     count, shown = lab(
         page,
         "picture",
-        "return [lab.run.count, lab.root.querySelector('[data-figure=count]').textContent];",
+        "lab.draw(); const shown = lab.root.querySelector('[data-figure=count]');"
+        "return [lab.run.count, shown.textContent];",
     )
     assert count > 40
     assert shown == str(count)

@@ -1,12 +1,13 @@
 """The explainer's Gaussians against a twin in torch, its chance, and what its text claims."""
 
-import pytest
 import torch
 from explainer import calculate
 
 PAPER = (0.86, 0.82, 0.72)
 REACH = 3.5  # as in splats.js
-SCENE = "Object.fromEntries(Object.entries(values.scene).map(([k, v]) => [k, Float64Array.from(v)]))"
+SCENE = """Object.fromEntries(Object.entries(values.scene).map(([name, rows]) => {
+  return [name, Float64Array.from(rows)];
+}))"""
 
 
 def scene_of(gen, count=5):
@@ -122,8 +123,11 @@ def test_chance_is_a_function_of_seed_name_and_step():
     assert torch.corrcoef(rows).fill_diagonal_(0).abs().max() < 0.06
     assert rows.mean(dim=1).abs().max() < 0.06
     assert (rows.std(dim=1) - 1).abs().max() < 0.05
-    flat = torch.tensor(calculate("Array.from({length: 4000}, ((s) => () => s.uniform())"
-                                  "(explainer.stream(3, 'u')))"))
+    flat = torch.tensor(
+        calculate(
+            "Array.from({length: 4000}, ((s) => () => s.uniform())(explainer.stream(3, 'u')))"
+        )
+    )
     assert flat.min() >= 0
     assert flat.max() < 1
     assert abs(flat.mean() - 0.5) < 0.02
@@ -145,8 +149,8 @@ def test_what_the_text_says_of_the_plane_happens():
         "annealed": {},
         "uniform": {"anneal": False},
         "sjc": {"anneal": False, "score": "sjc", "rate": 0.03},
-        "overshoot": {"anneal": False, "word": "smile", "guidance": 12},
-        "back": {"word": "smile", "guidance": 12},
+        "overshoot": {"anneal": False, "word": "smile", "guidance": 6},
+        "back": {"word": "smile", "guidance": 6},
         "modes": {"anneal": False, "word": "two dots", "high": 0.12},
     }
     found = dict(zip(arms, calculate(PLANE, arms=list(arms.values())), strict=True))
@@ -157,7 +161,8 @@ def test_what_the_text_says_of_the_plane_happens():
     assert radii["annealed"] > 0.6  # of a ring whose radius is 0.72
     assert radii["uniform"] < 0.25
     assert radii["uniform"] + 0.1 < radii["sjc"] < 0.5
-    assert found["overshoot"]["distance"] > 0.5
+    assert found["overshoot"]["distance"] > 0.2
+    assert radii["overshoot"] > radii["back"] + 0.2
     assert found["back"]["distance"] < 0.1
     right = ends["modes"][:, 0] > 0
     assert 5 < int(right.sum()) < 25
@@ -173,14 +178,13 @@ PICTURE = """
     const settings = { word: "ring", score: "sds", guidance: 30, anneal: false, low: 0.02,
       high: 0.98, rate: 1, count: 60, seed: 1, density: false, clamp: false, ...arm };
     const run = new explainer.PictureRun(settings, world);
-    for (let i = 0; i < 90; i++) run.advance(settings);
+    for (let i = 0; i < 60; i++) run.advance(settings);
     return run.figures(settings);
   });
 })()
 """
 
 
-@pytest.mark.slow
 def test_what_the_text_says_of_pictures_happens():
     arms = [{}, {"clamp": True}, {"guidance": 1, "high": 0.4}, {"guidance": 1, "low": 0.8}]
     loose, tight, low, blurred = calculate(PICTURE, arms=arms)
