@@ -5,7 +5,7 @@ globalThis.Explainer = globalThis.Explainer || {};
   const REACH = 1.3; // the canvas shows -REACH..REACH both ways
   const CELLS = 17; // arrows in a row
   const GRAIN = 72; // pixels in a row of the shaded density
-  const SLICES = 4;
+  const SLICES = 8; // parts in which the field is made again
   const TRAIL = 14; // steps of a point's way that stay visible
 
   const { range, check, digits, RESTARTS, questionRows, timeRows, seedRow } = explainer.rows;

@@ -25,33 +25,57 @@ globalThis.Explainer = globalThis.Explainer || {};
     const [scaleU, scaleV] = [0, 1].map((axis) => Math.exp(scene.logScale[2 * i + axis]));
     const [x, y] = [scene.mean[2 * i], scene.mean[2 * i + 1]];
     const [cosine, sine] = [Math.cos(scene.angle[i]), Math.sin(scene.angle[i])];
-    const halfX = REACH * Math.hypot(scaleU * cosine, scaleV * sine);
-    const halfY = REACH * Math.hypot(scaleU * sine, scaleV * cosine);
-    const first = (value) => Math.max(0, Math.ceil(value * size - 0.5));
-    const last = (value) => Math.min(size - 1, Math.floor(value * size - 0.5));
-    return {
-      x, y, cosine, sine,
-      sharpU: 1 / (scaleU * scaleU),
-      sharpV: 1 / (scaleV * scaleV),
-      opacity: MOST_OPAQUE * sigmoid(scene.logit[i]),
-      left: first(x - halfX), right: last(x + halfX),
-      top: first(y - halfY), bottom: last(y + halfY),
-    };
+    const half = REACH * Math.hypot(scaleU * sine, scaleV * cosine);
+    const [sharpU, sharpV] = [1 / (scaleU * scaleU), 1 / (scaleV * scaleV)];
+    const opacity = MOST_OPAQUE * sigmoid(scene.logit[i]);
+    const top = Math.max(0, Math.ceil((y - half) * size - 0.5));
+    const bottom = Math.min(size - 1, Math.floor((y + half) * size - 0.5));
+    return { x, y, cosine, sine, sharpU, sharpV, opacity, top, bottom };
   }
 
-  // Calls visit(pixel, u, v, alpha) for each pixel that the Gaussian reaches; u and v are its
-  // distances along the two axes.
+  // A row of numbers to write into, the same one each time.
+  let scratch = new Float64Array(128);
+
+  function rowOf(size) {
+    if (scratch.length < size) scratch = new Float64Array(size);
+    return scratch;
+  }
+
+  // Calls visit(start, count, alphas, u, v) for each row of pixels that the Gaussian reaches:
+  // its first pixel, how many, the alpha of each, and the first one's distances along the two
+  // axes. A call for each row and not for each pixel. Along a row the exponent is a quadratic of the column,
+  //   power(a) = square a^2 + 2 slope a + rest,   a = the distance across,
+  // whose roots say where the row begins and ends, and whose exponential needs no exp for each
+  // pixel: alpha changes from one to the next by a ratio, and that ratio by a constant.
   function cover(splat, size, visit) {
+    const { cosine, sine, sharpU, sharpV } = splat;
+    const stride = 1 / size;
+    const alphas = rowOf(size);
+    const square = cosine * cosine * sharpU + sine * sine * sharpV;
+    const bend = Math.exp(-square * stride * stride);
     for (let row = splat.top; row <= splat.bottom; row++) {
-      const away = (row + 0.5) / size - splat.y;
-      for (let column = splat.left; column <= splat.right; column++) {
-        const across = (column + 0.5) / size - splat.x;
-        const u = splat.cosine * across + splat.sine * away;
-        const v = splat.cosine * away - splat.sine * across;
-        const power = u * u * splat.sharpU + v * v * splat.sharpV;
-        if (power > REACH * REACH) continue;
-        visit(row * size + column, u, v, splat.opacity * Math.exp(-0.5 * power));
+      const away = (row + 0.5) * stride - splat.y;
+      const slope = away * sine * cosine * (sharpU - sharpV);
+      const rest = away * away * (sine * sine * sharpU + cosine * cosine * sharpV);
+      const root = Math.sqrt(slope * slope - square * (rest - REACH * REACH));
+      if (!(root >= 0)) continue;
+      const left = splat.x + (-slope - root) / square;
+      const right = splat.x + (-slope + root) / square;
+      const first = Math.max(0, Math.ceil(left * size - 0.5));
+      const last = Math.min(size - 1, Math.floor(right * size - 0.5));
+      const across = (first + 0.5) * stride - splat.x;
+      const power = square * across * across + 2 * slope * across + rest;
+      let alpha = splat.opacity * Math.exp(-0.5 * power);
+      let ratio = Math.exp(-stride * (square * (across + 0.5 * stride) + slope));
+      const count = Math.max(0, last - first + 1);
+      for (let k = 0; k < count; k++) {
+        alphas[k] = alpha;
+        alpha *= ratio;
+        ratio *= bend;
       }
+      const u = cosine * across + sine * away;
+      const v = cosine * away - sine * across;
+      visit(row * size + first, count, alphas, u, v);
     }
   }
 
@@ -60,13 +84,18 @@ globalThis.Explainer = globalThis.Explainer || {};
     const color = new Float64Array(size * size * 3);
     const clear = new Float64Array(size * size).fill(1);
     for (let i = 0; i < countOf(scene); i++) {
-      const [red, green, blue] = scene.color.subarray(3 * i, 3 * i + 3);
-      cover(prepared(scene, i, size), size, (pixel, u, v, alpha) => {
-        const share = clear[pixel] * alpha;
-        color[3 * pixel] += share * red;
-        color[3 * pixel + 1] += share * green;
-        color[3 * pixel + 2] += share * blue;
-        clear[pixel] -= share;
+      const red = scene.color[3 * i];
+      const green = scene.color[3 * i + 1];
+      const blue = scene.color[3 * i + 2];
+      cover(prepared(scene, i, size), size, (start, count, alphas) => {
+        for (let k = 0; k < count; k++) {
+          const pixel = start + k;
+          const share = clear[pixel] * alphas[k];
+          color[3 * pixel] += share * red;
+          color[3 * pixel + 1] += share * green;
+          color[3 * pixel + 2] += share * blue;
+          clear[pixel] -= share;
+        }
       });
     }
     for (let i = 0; i < color.length; i++) color[i] += clear[(i / 3) | 0] * paper[i % 3];
@@ -81,31 +110,41 @@ globalThis.Explainer = globalThis.Explainer || {};
     const behind = Float64Array.from(gradient, (_, i) => paper[i % 3]);
     for (let i = countOf(scene) - 1; i >= 0; i--) {
       const splat = prepared(scene, i, size);
-      const sums = { x: 0, y: 0, u: 0, v: 0, angle: 0, logit: 0, color: [0, 0, 0] };
-      cover(splat, size, (pixel, u, v, alpha) => {
-        through[pixel] /= 1 - alpha;
-        let pull = 0; // of the loss on this alpha
-        for (let c = 0; c < 3; c++) {
-          const at = 3 * pixel + c;
-          const own = scene.color[3 * i + c];
-          pull += gradient[at] * (own - behind[at]);
-          sums.color[c] += gradient[at] * through[pixel] * alpha;
-          behind[at] += alpha * (own - behind[at]);
+      const { cosine, sine, sharpU, sharpV } = splat;
+      const own = scene.color.subarray(3 * i, 3 * i + 3);
+      const ownColor = answer.color.subarray(3 * i, 3 * i + 3);
+      const sums = new Float64Array(6); // of x, y, both log scales, angle and logit
+      cover(splat, size, (start, count, alphas, firstU, firstV) => {
+        let [u, v] = [firstU, firstV];
+        for (let k = 0; k < count; k++) {
+          const pixel = start + k;
+          const alpha = alphas[k];
+          through[pixel] /= 1 - alpha;
+          let pull = 0; // of the loss on this alpha, then on its logarithm
+          for (let c = 0; c < 3; c++) {
+            const at = 3 * pixel + c;
+            const beyond = own[c] - behind[at];
+            pull += gradient[at] * beyond;
+            ownColor[c] += gradient[at] * through[pixel] * alpha;
+            behind[at] += alpha * beyond;
+          }
+          pull *= through[pixel] * alpha;
+          const pullU = pull * u * sharpU;
+          const pullV = pull * v * sharpV;
+          sums[0] += pullU * cosine - pullV * sine;
+          sums[1] += pullU * sine + pullV * cosine;
+          sums[2] += pullU * u;
+          sums[3] += pullV * v;
+          sums[4] -= pull * u * v * (sharpU - sharpV);
+          sums[5] += pull;
+          u += cosine / size;
+          v -= sine / size;
         }
-        pull *= through[pixel] * alpha;
-        const [pullU, pullV] = [u * splat.sharpU, v * splat.sharpV];
-        sums.x += pull * (pullU * splat.cosine - pullV * splat.sine);
-        sums.y += pull * (pullU * splat.sine + pullV * splat.cosine);
-        sums.u += pull * u * pullU;
-        sums.v += pull * v * pullV;
-        sums.angle -= pull * u * v * (splat.sharpU - splat.sharpV);
-        sums.logit += pull;
       });
-      answer.mean.set([sums.x, sums.y], 2 * i);
-      answer.logScale.set([sums.u, sums.v], 2 * i);
-      answer.angle[i] = sums.angle;
-      answer.logit[i] = sums.logit * (1 - sigmoid(scene.logit[i]));
-      answer.color.set(sums.color, 3 * i);
+      answer.mean.set(sums.subarray(0, 2), 2 * i);
+      answer.logScale.set(sums.subarray(2, 4), 2 * i);
+      answer.angle[i] = sums[4];
+      answer.logit[i] = sums[5] * (1 - sigmoid(scene.logit[i]));
     }
     return answer;
   }
