@@ -1,7 +1,7 @@
 // One step of distillation: what the prior's answer asks of x. Nothing here knows what drew x.
 //
 // Every score is the same regression, g = beta(t) (x - x_hat); only x_hat and the weight differ
-// (docs/distillation.md; distill/scores.py in the package).
+// (docs/distillation.md; distill/scores/ in the package).
 "use strict";
 globalThis.Explainer = globalThis.Explainer || {};
 (function (explainer) {

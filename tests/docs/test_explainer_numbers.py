@@ -7,10 +7,17 @@ import pytest
 import torch
 from explainer import calculate
 
-from splatsmith.distill import SDS
-from splatsmith.distill.scores import sds
-from splatsmith.distill.times import FallingTimes, UniformTimes
-from splatsmith.distill.weights import beta
+from splatsmith.distill import (
+    CSD,
+    SCORES,
+    SDS,
+    SJC,
+    FallingTimes,
+    Question,
+    UniformTimes,
+    answered,
+    beta,
+)
 from splatsmith.priors import AnalyticPrior, cosine
 from splatsmith.priors.analytic import AnalyticCondition
 
@@ -170,39 +177,34 @@ def distilled(world, arms):
     ]
 
 
-SCORES = [
-    {"score": score, "guidance": guidance, "clamp": clamp, "t": t}
-    for score, guidance, clamp in [("sds", 1, False), ("sds", 7.5, True), ("sjc", 30, False)]
-    for t in (0.1, 0.6, 0.95)
-]
+SETTINGS = {
+    "plain": ({"score": "sds", "guidance": 1}, SDS(guidance=1)),
+    "clamped": (
+        {"score": "sds", "guidance": 7.5, "clamp": True},
+        SDS(guidance=7.5, clamp=True),
+    ),
+    "sjc": ({"score": "sjc", "guidance": 30}, SJC(guidance=30)),
+    "csd": ({"score": "csd", "guidance": 99}, CSD()),
+}
 
 
-def test_the_scores_are_the_packages(world):
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_scores_are_the_packages(world, name):
     _, condition, x, noise = world
-    found = distilled(world, [{**arm, "noises": [noise.tolist()]} for arm in SCORES])
-    for arm, (gradient, target) in zip(SCORES, found, strict=True):
-        weight = "one" if arm["score"] == "sjc" else "sigma2"
-        settings = SDS(guidance=arm["guidance"], weight=weight, clamp=arm["clamp"])
-        at = torch.full((4,), arm["t"], dtype=torch.float64)
-        pictures = (x[:, :, None, None], at, noise[:, :, None, None])
-        expected = sds(settings, prior_with(-2.0), condition, *pictures)
+    ours, settings = SETTINGS[name]
+    times = (0.1, 0.6, 0.95)
+    found = distilled(world, [{**ours, "t": t, "noises": [noise.tolist()]} for t in times])
+    for t, (gradient, target) in zip(times, found, strict=True):
+        question = Question(
+            prior=prior_with(-2.0),
+            condition=condition,
+            x=x[:, :, None, None],
+            t=torch.full((4,), t, dtype=torch.float64),
+            noise=noise[:, :, None, None],
+        )
+        expected = answered(settings, question, SCORES[settings.kind])
         close(gradient, expected.gradient, 1e-8)
         close(target, expected.pseudo_ground_truth, 1e-8)
-
-
-def test_csd_is_the_weighted_difference_of_both_noises(world):
-    _, condition, x, noise = world
-    arm = {"score": "csd", "guidance": 99, "clamp": False, "t": 0.6}
-    ((gradient, _),) = distilled(world, [{**arm, "noises": [noise.tolist()]}])
-    at = torch.full((4,), 0.6, dtype=torch.float64)
-    prior = prior_with(-2.0)
-    alpha, sigma = (
-        share(at)[:, None] for share in (prior.schedule.alpha, prior.schedule.sigma)
-    )
-    x_t = (alpha * x + sigma * noise)[:, :, None, None]
-    told = prior.predict(x_t, at, condition).eps
-    untold = prior.predict(x_t, at, condition.negative()).eps
-    close(gradient, sigma[:, :, None, None] ** 2 * (told - untold), 1e-8)
 
 
 def test_averaged_noise_is_the_mean_of_single_steps(world):
