@@ -18,6 +18,7 @@
 #include <string>
 #include <utility>
 
+#include "isa.hpp"
 #include "pool.hpp"
 #include "splat_order.hpp"
 #include "splat_state.hpp"
@@ -43,34 +44,16 @@ using Maybe = std::optional<Array>;
 namespace {
 
 // Fastest first.
-std::vector<const Kernels*> supported() {
-  std::vector<const Kernels*> list;
+const std::vector<const Kernels*>& supported() {
+  static const std::vector<const Kernels*> list = isa::usable<Kernels>({
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    list.push_back(&avx512::kernels);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    list.push_back(&avx2::kernels);
+      &avx512::kernels, &avx2::kernels,
 #endif
-  list.push_back(&baseline::kernels);
+      &baseline::kernels});
   return list;
 }
 
-// The fastest kernels of this machine, or those that SPLATSMITH_ISA names.
-const Kernels* choose() {
-  static const std::vector<const Kernels*> list = supported();
-  const char* wish = std::getenv("SPLATSMITH_ISA");
-  if (wish == nullptr || *wish == 0) return list[0];
-  std::string names;
-  for (const Kernels* kernels : list) {
-    if (std::strcmp(kernels->name, wish) == 0) return kernels;
-    names += std::string(names.empty() ? "" : ", ") + kernels->name;
-  }
-  throw nb::value_error(
-      ("SPLATSMITH_ISA is \"" + std::string(wish) + "\", but this machine has " + names)
-          .c_str());
-}
+const Kernels* choose() { return &isa::choose(supported()); }
 
 bool all_finite(const float* values, size_t count) {
   uint32_t bad = 0;
@@ -263,11 +246,7 @@ double peak() {
   return best;
 }
 
-std::vector<std::string> isas() {
-  std::vector<std::string> names;
-  for (const Kernels* kernels : supported()) names.push_back(kernels->name);
-  return names;
-}
+std::vector<std::string> isas() { return isa::names(supported()); }
 
 }  // namespace
 

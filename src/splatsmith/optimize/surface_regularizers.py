@@ -9,7 +9,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from splatsmith.render.mesh import face_normals
-from splatsmith.scenes.tetrahedra import EDGES
 
 SPREAD = 1e-12  # world units squared, under roots and quotients
 
@@ -56,22 +55,18 @@ def edge_length(
 
 
 def sign_changes(
-    sdf: Float[Tensor, "points"], cells: Int[Tensor, "cells 4"]
+    sdf: Float[Tensor, "points"], ends: Int[Tensor, "crossings 2"]
 ) -> Float[Tensor, ""]:
-    """How strongly the grid's edges across the surface insist: floaters inside dissolve.
+    """How strongly distances insist on the surface where it is: floaters inside dissolve.
 
-    Munkberg et al. 2022 (nvdiffrec), equation 2: over all edges with two signs, the cross
-    entropy of each end's distance as a logit against the sign of the other; the mean over them.
-    0 if no edge crosses.
+    Munkberg et al. 2022 (nvdiffrec): over the grid's edges that the surface crosses, the cross
+    entropy of each end's distance, as a logit, against the sign of the other end; the mean over
+    them, 0 if there are none. `ends` are those of a `tetrahedra.Cut`: inside, outside.
     """
-    pairs = cells[:, torch.tensor(EDGES, device=cells.device)].reshape(-1, 2)
-    signs = sdf[pairs] > 0
-    pairs = pairs[signs[:, 0] != signs[:, 1]].sort(dim=1).values.unique(dim=0)
-    if len(pairs) == 0:
+    if len(ends) == 0:
         return sdf.sum() * 0
-    ends = sdf[pairs]
-    against = (ends.flip(1) > 0).to(sdf)
-    return F.binary_cross_entropy_with_logits(ends, against, reduction="sum") / len(pairs)
+    against = sdf.new_tensor([1.0, 0.0]).expand(len(ends), 2)
+    return F.binary_cross_entropy_with_logits(sdf[ends], against, reduction="sum") / len(ends)
 
 
 def eikonal(
