@@ -62,7 +62,7 @@ def test_negative_and_hidden_words_come_through(prior_file, call, tmp_path):
     )
     assert code == 0, said
     report = json.loads((out / "report.json").read_text())
-    assert (report["negative"], report["hide"]) == ("blue cube", ["red=back,side"])
+    assert (report["negative"], report["hide"]) == ("a blue cube", ["red=back,side"])
     code, _, said = call(*words, "--overwrite", "--hide", "green=back")
     assert (code, 'does not say "green"' in said) == (2, True)
     code, _, said = call(*words, "--overwrite", "--negative", "a violin")
