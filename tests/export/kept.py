@@ -6,6 +6,7 @@ degrees above; None says that the format has no place for them.
 """
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 from arbiter import covariance
@@ -32,12 +33,16 @@ KEPT = {
     # 11 bits of a box at most 2 wide (y: 10); scales the same over a range of logarithms.
     ".compressed.ply": Kept(1e-3, 0.02, BYTE * 1.01, COLOR, 1 / 32 + 1e-3),
     # Steps of 1/4096, of 1/16 in logarithms of scales, of 1/511 in quaternions, of 1/16 and 1/8
-    # in harmonics of degree 1 and above.
-    ".spz": Kept(1 / 8192 + 1e-6, 0.1, BYTE * 1.01, BYTE / 0.15 * 1.001, 1 / 16 + 1e-6),
+    # in harmonics of degree 1 and above, which turn into sums of up to 1.6 of them.
+    ".spz": Kept(1 / 8192 + 1e-6, 0.1, BYTE * 1.01, BYTE / 0.15 * 1.001, 0.1),
     # 65,536 steps of ln(1 + |x|); 256 scales; quaternions in steps of 1/255.
     ".sog": Kept(4e-5, 0.04, BYTE * 1.01, 0.02, 0.02),
+    ".glb": Kept(0, 3e-6, 1e-6, 0, 1e-6),
     ".splat": Kept(0, 0.04, BYTE * 1.01, COLOR, None),
 }
+
+if find_spec("pxr"):
+    KEPT |= dict.fromkeys((".usd", ".usda", ".usdc", ".usdz"), Kept(0, 3e-6, 1e-6, 0, 1e-6))
 
 
 def matched(scene: Gaussians, other: Gaussians) -> Gaussians:

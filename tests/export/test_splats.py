@@ -14,7 +14,9 @@ from splatsmith.export.splats import FORMATS, format_for, recognized
 from splatsmith.render.harmonics import color_from
 from splatsmith.scenes.gaussians import Gaussians
 
-SUFFIXES = sorted(KEPT)
+# Each .usd is read in a process of its own, which takes a second; test_usd.py has the rest.
+SUFFIXES = sorted(suffix for suffix in KEPT if not suffix.startswith(".usd"))
+BY_ALL = [*SUFFIXES, *(suffix for suffix in (".usda", ".usdz") if suffix in KEPT)]
 
 
 def there_and_back(folder, scene: Gaussians, suffix: str) -> Gaussians:
@@ -25,10 +27,12 @@ def there_and_back(folder, scene: Gaussians, suffix: str) -> Gaussians:
 
 
 def test_every_format_that_we_write_is_tested():
-    assert {end for form in FORMATS if form.write for end in form.suffixes} == set(SUFFIXES)
+    if ".usd" not in KEPT:
+        pytest.skip("NOT TESTED: USD, since usd-core is not installed (the extra `usd`)")
+    assert {end for form in FORMATS if form.write for end in form.suffixes} == set(KEPT)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", BY_ALL)
 def test_the_arbiters_scene_comes_back(tmp_path, suffix):
     """A color for each axis, turned needles, harmonics of degree 3: frames cannot hide."""
     scene = axes_scene()
@@ -47,7 +51,7 @@ def test_random_scenes_come_back(tmp_path, suffix, degree):
     for seed in range(3):
         scene = random_scene(seed, count=300, degree=degree)
         scene.log_scales.data.clamp_(-6, 0)
-        scene.sh.data.clamp_(-0.95, 0.95)
+        scene.sh.data.clamp_(-0.5, 0.5)  # .spz ends at 1
         back = there_and_back(tmp_path, scene, suffix)
         found = errors(scene, back)
         assert not excess(found, KEPT[suffix]), found
@@ -93,7 +97,7 @@ def test_one_splat_and_odd_values_come_back(tmp_path, suffix):
 def test_what_was_read_is_written_to_the_same_scene_again(tmp_path, suffix):
     """Converting to and fro does not wear a scene down."""
     scene = random_scene(4, count=40, degree=2)
-    scene.sh.data.clamp_(-0.95, 0.95)
+    scene.sh.data.clamp_(-0.5, 0.5)  # .spz ends at 1
     first = there_and_back(tmp_path, scene, suffix)
     found = errors(first, there_and_back(tmp_path, first, suffix))
     again = errors(scene, there_and_back(tmp_path, first, suffix))

@@ -15,14 +15,17 @@ from splatsmith.export.compressed_ply import (
     encode_compressed_ply,
     is_compressed,
 )
-from splatsmith.export.frames import PLY, SPZ, Frame
+from splatsmith.export.frames import GLTF, PLY, SPZ, Frame
+from splatsmith.export.glb import decode_glb, encode_glb
 from splatsmith.export.ksplat import decode_ksplat
+from splatsmith.export.parts import merged
 from splatsmith.export.ply import read_ply, write_ply
 from splatsmith.export.ply_header import MAX_HEADER, parse_header
 from splatsmith.export.sog import decode_sog, encode_sog
 from splatsmith.export.splat import decode_splat, encode_splat
 from splatsmith.export.spz import GZIP, MAGIC, decode_spz, encode_spz
 from splatsmith.export.untrusted import contents, head_of
+from splatsmith.export.usd import SUFFIXES, read_usd, write_usd
 from splatsmith.files import replace_file
 from splatsmith.scenes.gaussians import Gaussians
 
@@ -120,6 +123,12 @@ def _is_compressed_ply(path: Path, head: bytes) -> bool:
     return head.startswith(b"ply") and is_compressed(parse_header(path, head))
 
 
+def _is_usdz(path: Path, head: bytes) -> bool:
+    """Whether a zip's first member is a stage, as that of a .usdz must be."""
+    name = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+    return head.startswith(b"PK\x03\x04") and name.endswith((b".usda", b".usdc", b".usd"))
+
+
 INRIA = Format(".ply", (".ply",), 3, read_ply, write_ply)
 COMPRESSED = Format(
     ".compressed.ply",
@@ -134,14 +143,25 @@ SPLAT = Format(
 
 SPZ_FILE = Format(".spz", (".spz",), 3, _reader(decode_spz, SPZ), _write_spz)
 SOG = Format(".sog", (".sog",), 3, _reader(decode_sog, PLY), _writer(encode_sog, PLY, 3))
+GLB = Format(
+    ".glb",
+    (".glb",),
+    3,
+    lambda path: merged(path, decode_glb(path, contents(path)), GLTF),
+    _writer(encode_glb, GLTF, 3),
+)
+USD = Format(".usd", SUFFIXES, 3, read_usd, write_usd)
 KSPLAT = Format(".ksplat", (".ksplat",), 3, _reader(decode_ksplat, PLY), None)
 
-FORMATS = (INRIA, COMPRESSED, SPLAT, SPZ_FILE, SOG, KSPLAT)
+FORMATS = (INRIA, COMPRESSED, SPLAT, SPZ_FILE, SOG, GLB, USD, KSPLAT)
 
 MARKS: tuple[tuple[Callable[[Path, bytes], bool], Format], ...] = (
     (_is_compressed_ply, COMPRESSED),
     (lambda path, head: head.startswith(b"ply"), INRIA),
     (lambda path, head: head.startswith((GZIP, MAGIC)), SPZ_FILE),
+    (lambda path, head: head.startswith(b"glTF"), GLB),
+    (lambda path, head: head.startswith((b"#usda", b"PXR-USDC")), USD),
+    (_is_usdz, USD),
     (lambda path, head: head.startswith(b"PK"), SOG),
 )
 """How the content of files shows what they are, in the order in which it is asked."""
