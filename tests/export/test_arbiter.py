@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(
     reason="NOT JUDGED BY OTHERS: splat-transform is neither on the path nor in "
     "$SPLAT_TRANSFORM; npm install @playcanvas/splat-transform@2.7.1",
 )
-# It divides the bytes of .splat quaternions by 127.5, we by 128 as antimatter15's own page does.
+# Only .splat quaternions differ: it divides their bytes by 127.5; antimatter15 and we by 128.
 SAME = 1e-5
 OURS = [(".ply", None), (".compressed.ply", None), (".splat", None), (".sog", None)]
 OURS += [(".spz", version) for version in (2, 3, 4)]
