@@ -6,7 +6,7 @@
 Bytes that are compressed are changed inside too and packed again, so that changes reach what
 lies behind gzip, Zstandard and zip. Prints, for each format, how many were read and refused,
 failures, the slowest and the peak of memory beyond the start; USD, which takes a process for
-each file, only if it is named. Exits with 1 if there is a failure, and keeps the bytes in --keep.
+each file, only if it is named. Exits with 1 if there is a failure, whose bytes --keep keeps.
 """
 
 import argparse
@@ -155,7 +155,7 @@ def sog(rng: np.random.Generator, seeds: list[bytes]) -> bytes:
     kind = zipfile.ZIP_DEFLATED if rng.integers(2) else zipfile.ZIP_STORED
     with zipfile.ZipFile(out, "w", kind) as archive:
         for member, content in members.items():
-            archive.writestr(member, content)
+            archive.writestr(zipfile.ZipInfo(member), content, kind)
     return out.getvalue()
 
 

@@ -19,7 +19,7 @@ def test_mutated_files_are_scenes_or_refused(tmp_path, suffix):
 
 def test_mutated_stages_are_scenes_or_refused(tmp_path):
     pytest.importorskip("pxr", reason="NOT TESTED: USD, since usd-core is not installed")
-    tally = fuzz(".usda", 6, 3, tmp_path)
+    tally = fuzz(".usda", 3, 3, tmp_path)
     assert not tally.failures, "\n".join(tally.failures)
 
 
@@ -30,5 +30,4 @@ def test_the_same_seed_makes_the_same_files(suffix):
     made = [MUTATE[suffix](first, seeds) for _ in range(12)]
     again = [MUTATE[suffix](second, seeds) for _ in range(12)]
     assert len(set(made)) > 6
-    if suffix != ".sog":  # Its zip holds the time of day.
-        assert made == again
+    assert made == again

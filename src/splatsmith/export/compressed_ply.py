@@ -91,22 +91,21 @@ def decode_compressed_ply(path: Path) -> dict[str, np.ndarray]:
     }
     colored = len(chunk.dtype.names or ()) > COLORLESS
     names = BOUNDS if colored else BOUNDS[:COLORLESS]
-    with np.errstate(invalid="ignore"):  # What is not finite is refused by whoever asked.
-        bounds = np.stack(
-            [_column(path, header, chunk, name, "f4").astype(np.float64) for name in names],
-            axis=1,
-        )[np.arange(count) // CHUNK]
-        color = _unpack(words["packed_color"], (8, 8, 8, 8))
-        shown = _between(bounds[:, 12:], color[:, :3]) if colored else color[:, :3]
-        return {
-            "means": _between(bounds, _unpack(words["packed_position"], (11, 10, 11))),
-            "log_scales": _between(bounds[:, 6:], _unpack(words["packed_scale"], (11, 10, 11))),
-            "quats": _unpack_quats(words["packed_rotation"]),
-            "logit_opacities": share.logit(color[:, 3]),
-            "sh": np.concatenate(
-                [share.constant_of(shown)[:, None], _rest(path, header, tables, count)], axis=1
-            ),
-        }
+    bounds = np.stack(
+        [_column(path, header, chunk, name, "f4").astype(np.float64) for name in names],
+        axis=1,
+    )[np.arange(count) // CHUNK]
+    color = _unpack(words["packed_color"], (8, 8, 8, 8))
+    shown = _between(bounds[:, 12:], color[:, :3]) if colored else color[:, :3]
+    return {
+        "means": _between(bounds, _unpack(words["packed_position"], (11, 10, 11))),
+        "log_scales": _between(bounds[:, 6:], _unpack(words["packed_scale"], (11, 10, 11))),
+        "quats": _unpack_quats(words["packed_rotation"]),
+        "logit_opacities": share.logit(color[:, 3]),
+        "sh": np.concatenate(
+            [share.constant_of(shown)[:, None], _rest(path, header, tables, count)], axis=1
+        ),
+    }
 
 
 def _fit(

@@ -43,9 +43,8 @@ def _placed(path: Path, part: Part) -> Gaussians:
     if np.array_equal(part.matrix, np.eye(4)):
         return scene
     linear = part.matrix[:3, :3]
-    with np.errstate(all="ignore"):
-        scale = float(np.cbrt(np.linalg.det(linear)))
-        gram = linear @ linear.T / scale**2
+    scale = float(np.cbrt(np.linalg.det(linear)))
+    gram = linear @ linear.T / np.float64(scale) ** 2
     sound = np.isfinite(part.matrix).all() and 1e-12 < scale < 1e12
     if not sound or np.abs(gram - np.eye(3)).max() > EVEN_WITHIN:
         raise InvalidFile(

@@ -83,10 +83,8 @@ def decode_sog(path: Path, data: bytes) -> dict[str, np.ndarray]:
     shown = meta.pixels("sh0", 0)
     constant = meta.numbers("sh0", "codebook", ENTRIES)[shown[:, :3]]
     higher = _decode_higher(meta) if "shN" in meta.fields else np.zeros((count, 0, 3))
-    with np.errstate(over="ignore"):  # What is not finite is refused by whoever asked.
-        means = np.sign(logs) * np.expm1(np.abs(logs))
     return {
-        "means": means,
+        "means": np.sign(logs) * np.expm1(np.abs(logs)),
         "log_scales": meta.numbers("scales", "codebook", ENTRIES)[
             meta.pixels("scales", 0)[:, :3]
         ],

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.export.arrays import Arrays, arrays_of, destination, scene_of
 from splatsmith.export.compressed_ply import (
@@ -54,7 +56,8 @@ def read_splats(path: str | Path) -> Gaussians:
     for what is checked. Harmonics of degree 4, which .spz may hold, are left out.
     """
     path = Path(path)
-    return recognized(path).read(path)
+    with np.errstate(all="ignore"):  # What is not finite is refused in the end.
+        return recognized(path).read(path)
 
 
 def write_splats(path: str | Path, scene: Gaussians, *, spz_version: int | None = None) -> None:

@@ -53,7 +53,7 @@ def contents(path: Path, most: int = MAX_FILE) -> bytes:
             raise InvalidFile(
                 path, None, f"the file has {size} bytes; at most {most} are accepted"
             )
-        return file.read(most)
+        return file.read(size)
 
 
 def take(
