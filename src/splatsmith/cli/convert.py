@@ -163,9 +163,9 @@ def changed(scene: "Gaussians", changes: Changes, tell: Callable[[str], None]) -
         tell(f"made {factor:g} times as large")
     if changes.most is not None and changes.most < scene.count:
         order = transforms.importance(scene).argsort(descending=True, stable=True)
-        which = torch.zeros(scene.count, dtype=torch.bool)
-        which[order[: changes.most]] = True
-        scene = _kept(scene, f"the {changes.most} that show most", which, tell)
+        best = torch.zeros(scene.count, dtype=torch.bool)
+        best[order[: changes.most]] = True
+        scene = _kept(scene, f"the {changes.most} that show most", best, tell)
     if changes.sh_degree is not None and changes.sh_degree != scene.sh_degree:
         tell(f"harmonics of degree {scene.sh_degree} made degree {changes.sh_degree}")
         scene = transforms.with_degree(scene, changes.sh_degree)

@@ -8,6 +8,7 @@ show points only; it holds linear light, as glTF has it.
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,14 +27,20 @@ KERNEL, COLORS = "ellipse", "srgb_rec709_display"
 def encode_glb(arrays: share.Arrays) -> bytes:
     """The bytes of a file; `arrays` are in its frame."""
     attributes = _attributes(arrays)
-    views, accessors, body = [], [], b""
+    views: list[dict[str, Any]] = []
+    accessors: list[dict[str, Any]] = []
+    body = b""
     for name, values in attributes.items():
         count, width = values.shape
         views.append(
             {"buffer": 0, "byteOffset": len(body), "byteLength": values.nbytes}
             | {"target": ARRAY_BUFFER}
         )
-        accessor = {"bufferView": len(accessors), "count": count, "type": TYPES[width]}
+        accessor: dict[str, Any] = {
+            "bufferView": len(accessors),
+            "count": count,
+            "type": TYPES[width],
+        }
         accessor |= {"componentType": FLOAT if values.dtype.kind == "f" else BYTE}
         if values.dtype.kind != "f":
             accessor |= {"normalized": True}

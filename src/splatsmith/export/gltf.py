@@ -19,6 +19,7 @@ EXTENSION = "KHR_gaussian_splatting"
 JSON_CHUNK, BIN_CHUNK = b"JSON", b"BIN\0"
 MAX_JSON = 16 << 20  # bytes
 MAX_VISITS = 10_000  # nodes on all paths from the roots
+MAX_PRIMITIVES = 1000  # of all meshes, as often as they are placed
 KINDS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 KNOWN = {"kernel": "ellipse", "colorSpace": "srgb_rec709_display"}
@@ -29,6 +30,7 @@ class Document:
 
     def __init__(self, path: Path, data: bytes) -> None:
         self.path = path
+        self.primitives = 0
         magic, version, size = self._unpack("<4sII", data, 0)
         if magic != b"glTF" or version != 2 or size != len(data):
             raise InvalidFile(
@@ -56,24 +58,29 @@ class Document:
 
     def placed_meshes(self) -> Iterator[tuple[dict, Float64[np.ndarray, "4 4"]]]:
         """Every mesh of the scene, and what takes its coordinates to the scene's."""
-        waiting = [(root, np.eye(4)) for root in self._roots()]
+        waiting = [(root, np.eye(4)) for root in self._roots()[: MAX_VISITS + 1]]
         visits = 0
         while waiting:
             number, parent = waiting.pop()
+            node = self._entry("nodes", number)
+            children = self._list(node, "children")
             visits += 1
-            if visits > MAX_VISITS:
+            if visits + len(waiting) + len(children) > MAX_VISITS:
                 raise InvalidFile(
                     self.path, 20, f"more than {MAX_VISITS} nodes, or a node within itself"
                 )
-            node = self._entry("nodes", number)
             matrix = parent @ self._matrix(node)
-            waiting += [(child, matrix) for child in self._list(node, "children")]
+            waiting += [(child, matrix) for child in children]
             if "mesh" in node:
                 yield self._entry("meshes", node["mesh"]), matrix
 
     def splat_primitives(self, mesh: dict) -> Iterator[dict]:
         """The primitives of a mesh that are Gaussians of the kind that we know."""
-        for primitive in self._list(mesh, "primitives"):
+        primitives = self._list(mesh, "primitives")
+        self.primitives += len(primitives)
+        if self.primitives > MAX_PRIMITIVES:
+            raise InvalidFile(self.path, 20, f"more than {MAX_PRIMITIVES} primitives")
+        for primitive in primitives:
             extensions = primitive.get("extensions") if isinstance(primitive, dict) else None
             splats = extensions.get(EXTENSION) if isinstance(extensions, dict) else None
             if not isinstance(splats, dict):

@@ -21,9 +21,7 @@ MAX_SECTIONS = 1024
 def _record(size: int, *fields: tuple[str, str, int]) -> np.dtype:
     """A record of `size` bytes, of which we want some fields: name, kind and offset."""
     names, kinds, offsets = zip(*fields, strict=True)
-    return np.dtype(
-        {"names": names, "formats": kinds, "offsets": offsets, "itemsize": size}  # type: ignore[call-overload]
-    )
+    return np.dtype({"names": names, "formats": kinds, "offsets": offsets, "itemsize": size})
 
 
 HEADER = _record(

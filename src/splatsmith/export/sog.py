@@ -45,10 +45,10 @@ def encode_sog(arrays: share.Arrays) -> bytes:
     pictures["means_l.webp"] = _picture(level & 255, size)
     pictures["means_u.webp"] = _picture(level >> 8, size)
     files = ["means_l.webp", "means_u.webp"]
-    meta["means"] = {"mins": low.tolist(), "maxs": high.tolist(), "files": files}
+    meta["means"] = {"mins": _short(low), "maxs": _short(high), "files": files}
     numbers, index = codebook(sorted_["log_scales"])
     pictures["scales.webp"] = _picture(index, size)
-    meta["scales"] = {"codebook": numbers.tolist(), "files": ["scales.webp"]}
+    meta["scales"] = {"codebook": _short(numbers), "files": ["scales.webp"]}
     largest, others = share.smallest_three(sorted_["quats"])
     bytes_ = share.bytes_of(255 * (others / SMALL * 0.5 + 0.5))
     tagged = np.concatenate([bytes_, largest[:, None] + FIRST_TAG], axis=1)
@@ -57,7 +57,7 @@ def encode_sog(arrays: share.Arrays) -> bytes:
     numbers, index = codebook(sorted_["sh"][:, 0])
     opacity = share.bytes_of(255 * share.sigmoid(sorted_["logit_opacities"]))
     pictures["sh0.webp"] = _picture(np.concatenate([index, opacity[:, None]], axis=1), size)
-    meta["sh0"] = {"codebook": numbers.tolist(), "files": ["sh0.webp"]}
+    meta["sh0"] = {"codebook": _short(numbers), "files": ["sh0.webp"]}
     if sorted_["sh"].shape[1] > 1:
         meta["shN"], more = _encode_higher(sorted_["sh"][:, 1:], size)
         pictures |= more
@@ -110,7 +110,7 @@ def _encode_higher(
         "shN_labels.webp": _picture(labels, size),
     }
     bands = {count: band for band, count in COEFFICIENTS.items()}[coefficients]
-    fields = {"count": len(entries), "bands": bands, "codebook": numbers.tolist()}
+    fields = {"count": len(entries), "bands": bands, "codebook": _short(numbers)}
     return fields | {"files": list(pictures)}, pictures
 
 
@@ -215,6 +215,11 @@ def _webp_size(path: Path, name: str, data: bytes) -> tuple[int, int]:
         sides = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
         return next(sides), next(sides)
     raise InvalidFile(path, None, f"{name} is no lossless WebP picture")
+
+
+def _short(numbers: Float[np.ndarray, "numbers"]) -> list[float]:
+    """As exact as 32 bits, but not longer in text."""
+    return [float(f"{number:.8g}") for number in numbers.tolist()]
 
 
 def _picture(values: Integer[np.ndarray, "pixels channels"], size: tuple[int, int]) -> bytes:

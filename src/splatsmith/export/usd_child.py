@@ -16,6 +16,7 @@ import numpy as np
 SECONDS = 60  # of the processor's time
 MEMORY = 8 << 30  # bytes of address space
 MAX_PRIMS = 100_000
+MAX_FIELDS = 1000
 MAX_SPLATS = 10_000_000
 TYPE = "ParticleField3DGaussianSplat"
 
@@ -43,8 +44,10 @@ def read(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
         columns = field(prim)
         count = len(columns[0])
         total += count
-        if total > MAX_SPLATS:
-            raise Refused(f"it has more than {MAX_SPLATS} splats")
+        if total > MAX_SPLATS or len(fields) == MAX_FIELDS:
+            raise Refused(
+                f"it has more than {MAX_SPLATS} splats or {MAX_FIELDS} fields of them"
+            )
         if count:
             # USD multiplies rows by matrices; we multiply matrices by columns.
             matrix = np.array(places.GetLocalToWorldTransform(prim)).T.tolist()
