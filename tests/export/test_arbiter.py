@@ -51,6 +51,7 @@ def test_we_read_from_its_files_what_it_was_given(tmp_path, suffix, options):
     write_splats(tmp_path / "ours.ply", scene)
     convert(tmp_path / "ours.ply", path, *options)
     found = errors(scene, read_splats(path))
+    found["position"] -= 1e-12  # It turns centers by matrices, whose zeros are not quite zero.
     if suffix == ".sog":  # It rounds down where we round to the nearest.
         found = {name: error / 2 for name, error in found.items()}
     assert not excess(found, KEPT[suffix])

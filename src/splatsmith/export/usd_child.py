@@ -35,7 +35,9 @@ def read(path: str) -> tuple[dict[str, Any], list[np.ndarray]]:
     if layer.GetCompositionAssetDependencies():
         raise Refused("it refers to other files, which are not opened; flatten it first")
     stage = Usd.Stage.Open(layer)
-    places, fields, numbers, total = UsdGeom.XformCache(), [], [], 0
+    places, total = UsdGeom.XformCache(), 0
+    fields: list[dict[str, Any]] = []
+    numbers: list[np.ndarray] = []
     for visited, prim in enumerate(stage.Traverse()):
         if visited > MAX_PRIMS:
             raise Refused(f"it has more than {MAX_PRIMS} prims")
