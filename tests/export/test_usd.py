@@ -59,6 +59,18 @@ def test_the_stage_is_as_the_schema_has_it(tmp_path):
     assert (high > scene.means.detach().numpy().max(axis=0)).all()
 
 
+def test_openusd_finds_nothing_to_complain_about(tmp_path):
+    from pxr import Usd, UsdValidation
+
+    validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
+    assert len(validators) > 20
+    for suffix in (".usda", ".usdz"):
+        write_splats(tmp_path / f"a{suffix}", random_scene(3, count=5, degree=2))
+        stage = Usd.Stage.Open(str(tmp_path / f"a{suffix}"))
+        found = UsdValidation.ValidationContext(validators).Validate(stage)
+        assert [error.GetMessage() for error in found] == []
+
+
 def test_places_halves_and_defaults(tmp_path):
     """A moved and turned parent; positions in half precision; the rest left to the schema."""
     scene = read_splats(
