@@ -127,7 +127,16 @@ def test_help_names_the_commands_and_needs_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for name in ("generate", "words", "render", "recipes", "evaluate", "doctor", "train"):
+    for name in (
+        "generate",
+        "words",
+        "render",
+        "convert",
+        "recipes",
+        "evaluate",
+        "doctor",
+        "train",
+    ):
         assert name in done.stdout
 
 

@@ -5,7 +5,17 @@ import os
 import subprocess
 import sys
 
-EXTRAS = {"gsplat", "skimage", "diffusers", "transformers", "ray", "viser", "trimesh"}
+EXTRAS = {
+    "gsplat",
+    "skimage",
+    "diffusers",
+    "transformers",
+    "ray",
+    "viser",
+    "trimesh",
+    "pxr",
+    "zstandard",
+}
 
 LIST_MODULES = """
 import json, sys, time
