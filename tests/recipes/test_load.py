@@ -45,14 +45,19 @@ def message(call):
 def test_the_recipes_that_ship():
     assert recipe_names() == [
         "csd",
+        "dreamfusion",
+        "dreamgaussian",
         "dreamtime",
         "luciddreamer",
+        "magic3d",
         "nfsd",
+        "prolificdreamer",
         "quick",
         "sdi",
         "sds-gaussians",
         "sjc",
         "stabledreamer",
+        "stabledreamer-field",
         "vsd-gaussians",
     ]
     for name in recipe_names():
