@@ -80,6 +80,7 @@ def test_recipes_lists_and_resolves(call):
     code, said, _ = call("recipes")
     assert code == 0
     assert [line.split()[0] for line in said.splitlines()] == [
+        "picture",
         "quick",
         "sds-gaussians",
         "stabledreamer",

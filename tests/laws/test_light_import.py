@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-EXTRAS = {"gsplat", "skimage", "diffusers", "transformers", "ray", "viser", "trimesh"}
+EXTRAS = {"gsplat", "skimage", "diffusers", "transformers", "ray", "viser", "trimesh", "rembg"}
 
 LIST_MODULES = """
 import json, sys, time

@@ -43,7 +43,7 @@ def message(call):
 
 
 def test_the_recipes_that_ship():
-    assert recipe_names() == ["quick", "sds-gaussians", "stabledreamer"]
+    assert recipe_names() == ["picture", "quick", "sds-gaussians", "stabledreamer"]
     for name in recipe_names():
         recipe = load_recipe(name)
         assert recipe.title
@@ -216,5 +216,6 @@ def test_an_unknown_recipe_is_answered_with_those_there_are():
     text = message(lambda: load_recipe("quik"))
     assert text == (
         '--recipe: there is no recipe "quik".\n'
-        "  Known: quick, sds-gaussians, stabledreamer; or give a file that ends in .toml."
+        "  Known: picture, quick, sds-gaussians, stabledreamer; "
+        "or give a file that ends in .toml."
     )

@@ -1,7 +1,7 @@
 """`splatsmith generate`: a prompt becomes an asset."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -22,10 +22,13 @@ def generate(
     resume: MaybePath = None,
     overwrite: bool = False,
     prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
+    image: MaybePath = None,
+    view: tuple[float, float] = (0.0, 15.0),
+    matting: Literal["auto", "plain", "rembg"] = "auto",
     nearest: bool = False,
     threads: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
 ) -> None:
-    """Turn a prompt into 3D Gaussians; or go on with a run that was stopped.
+    """Turn a prompt or a picture into 3D Gaussians; or go on with a run that was stopped.
 
     Args:
         prompt: what to make, such as "a red mushroom with white dots".
@@ -36,31 +39,45 @@ def generate(
         resume: folder of a run to go on with; nothing else is needed then.
         overwrite: replace the run that is in the folder.
         prior: another embedded prior, by its name or its file.
+        image: a picture of what to make (PNG, JPEG or WebP), for recipes that work from one.
+        view: azimuth and elevation from which the picture was taken, degrees; azimuth 0 makes
+            what it shows the front.
+        matting: how the object is found in the picture: auto (by its alpha, else by a plain
+            background), plain, or rembg (an extra).
         nearest: take the closest known word for one that the prior does not know.
         threads: how many threads to use; by default as torch decides.
     """
-    if resume is None and prompt is None:
+    if resume is None and prompt is None and image is None:
         raise InputError('Say what to make, e.g. splatsmith generate "a red mushroom".')
-    if resume is not None and (prompt, out, seed, recipe, overrides, overwrite, nearest) != (
-        (None, None, 0, "quick", [], False, False)
+    if resume is not None and (
+        (prompt, out, seed, recipe, overrides, overwrite, nearest, image)
+        != (None, None, 0, "quick", [], False, False, None)
     ):
         raise InputError("A resumed run has its prompt, seed and recipe; give --resume alone.")
+    if image is None and (view, matting) != ((0.0, 15.0), "auto"):
+        raise InputError("--view and --matting are about a picture; give one by --image.")
     if threads is not None and threads < 1:
         raise InputError(f"--threads must be 1 or more, got {threads}.")
+    from splatsmith.images import read_reference
     from splatsmith.optimize import run
 
     if resume is not None:
         result = run.resume(resume, prior=prior, threads=threads, progress=True)
     else:
-        words = str(prompt)
+        words = prompt if prompt is not None else ""
+        azimuth, elevation = view
+        reference = image and read_reference(
+            image, azimuth=azimuth, elevation=elevation, matting=matting
+        )
         result = run.generate(
             words,
             seed=seed,
             recipe=recipe,
             overrides=overrides,
-            out=out or run.default_folder(words, seed),
+            out=out or run.default_folder(prompt or (image.stem if image else ""), seed),
             overwrite=overwrite,
             prior=prior,
+            image=reference,
             nearest=nearest,
             threads=threads,
             progress=True,

@@ -9,6 +9,7 @@ from typing import Any
 
 from splatsmith.errors import InputError
 from splatsmith.files import sha256_of
+from splatsmith.images import Reference
 from splatsmith.optimize.stage import Setting
 from splatsmith.priors.protocol import Prior
 from splatsmith.prompts import Prompt, parse_prompt
@@ -46,7 +47,10 @@ class Plan:
     def run(self) -> str:
         """Tells runs apart: equal for two runs that must give the same bytes."""
         priors = [part for one in self.priors for part in (one.name, one.sha256)]
-        decisive = (self.prompt.text, self.seed, self.recipe_sha256, *priors)
+        decisive: tuple[Any, ...] = (self.prompt.text, self.seed, self.recipe_sha256, *priors)
+        if self.prompt.image is not None:
+            image = self.prompt.image
+            decisive = (*decisive, image.digest, image.azimuth, image.elevation)
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
     @property
@@ -60,7 +64,9 @@ class Plan:
 
     def about(self) -> dict[str, Any]:
         """The part of report.json from which a run can be taken up again."""
-        return {
+        image = self.prompt.image
+        seen = {} if image is None else {"image": _told(image)}
+        return seen | {
             "prompt": self.prompt.text,
             "seed": self.seed,
             "recipe": {"title": self.recipe.title, "sha256": self.recipe_sha256},
@@ -82,9 +88,7 @@ class Plan:
                     stage=stage,
                     first=first,
                     seed=self.seed,
-                    prompt=self.prompt
-                    if stage.view_words
-                    else replace(self.prompt, views=None),
+                    prompt=self._prompt_for(stage),
                     prior=self.prior_of(stage),
                     snapshots=snapshots,
                 )
@@ -92,19 +96,36 @@ class Plan:
             first += stage.steps
         return settings
 
+    def _prompt_for(self, stage: Stage) -> Prompt:
+        prompt = self.prompt if stage.view_words else replace(self.prompt, views=None)
+        if prompt.image is None or stage.reference is None:
+            return prompt
+        image = prompt.image.seen_from(stage.reference.radius, stage.reference.fovy)
+        return replace(prompt, image=image)
+
 
 def make_plan(
-    words: str, seed: int, recipe: Recipe, prior: Prior | Path | str | None, *, nearest: bool
+    words: str,
+    seed: int,
+    recipe: Recipe,
+    prior: Prior | Path | str | None,
+    *,
+    nearest: bool,
+    image: Reference | None = None,
 ) -> Plan:
     """Open the prior and check prompt and seed; InputError if any of them will not do."""
     if not 0 <= seed < 2**63:
         raise InputError(f"The seed must lie in 0 to 2**63 - 1, got {seed}.")
     own, vocabulary = _opened(prior)
     others = {stage.prior: _opened(stage.prior)[0] for stage in recipe.stage if stage.prior}
-    prompt = parse_prompt(words, vocabulary, nearest=nearest)
+    if image is not None and not words.strip():
+        prompt = Prompt(text="", image=image)
+    else:
+        prompt = replace(parse_prompt(words, vocabulary, nearest=nearest), image=image)
     plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
+    _check_image(plan)
     return plan
 
 
@@ -129,6 +150,44 @@ def _opened(prior: Prior | Path | str | None) -> tuple[Named, Vocabulary | None]
     return Named(embedded, embedded.name, source, digest), embedded.vocabulary
 
 
+def _told(image: Reference) -> dict[str, Any]:
+    return {
+        "sha256": image.digest,
+        "azimuth": image.azimuth,
+        "elevation": image.elevation,
+    }
+
+
+def _check_image(plan: Plan) -> None:
+    """Refuse a picture that is missing, or of which nothing would be made."""
+    image, stages = plan.prompt.image, plan.recipe.stage
+    seeing = {stage.name for stage in stages if _sees_image(plan.prior_of(stage))}
+    holding = {stage.name for stage in stages if stage.reference is not None}
+    if image is None:
+        if seeing | holding:
+            name = next(s.name for s in stages if s.name in seeing | holding)
+            raise InputError(
+                f"Stage {name!r} works from a picture, and there is none; give one by --image."
+            )
+        return
+    if not seeing | holding:
+        raise InputError(
+            "This recipe makes nothing of a picture, nor does its prior; use a recipe such as "
+            "--recipe picture, or leave --image out."
+        )
+    blind = [stage.name for stage in stages if stage.name not in seeing]
+    if blind and not plan.prompt.text:
+        raise InputError(
+            f"The prior of stage {blind[0]!r} knows things by words, not by pictures; say what "
+            f'the picture shows, such as "a red mushroom", or give another --prior.'
+        )
+
+
+def _sees_image(prior: Prior) -> bool:
+    """Whether a picture in the prompt is part of what the prior is told."""
+    return bool(getattr(prior, "sees_image", False))
+
+
 def _check_fit(stage: Stage, prior: Prior) -> None:
     """Refuse a stage that the prior could not serve at its first step."""
     if stage.views % prior.views:
@@ -136,6 +195,12 @@ def _check_fit(stage: Stage, prior: Prior) -> None:
             f"Stage {stage.name!r} has {stage.views} views, but this prior denoises "
             f"{prior.views} together; use --set {stage.name}.views={prior.views} or a "
             f"multiple of that."
+        )
+    if prior.views > 1 and stage.cameras.together != prior.views:
+        raise InputError(
+            f"Stage {stage.name!r} has cameras that stand {stage.cameras.together} together, "
+            f"but this prior knows {prior.views} around the scene; use "
+            f"--set {stage.name}.cameras.together={prior.views}."
         )
     if stage.score.clamp and prior.space != "pixel":
         raise InputError(

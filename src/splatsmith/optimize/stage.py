@@ -16,6 +16,7 @@ from splatsmith.cameras import Cameras
 from splatsmith.distill import Distilled, distill, distillation_loss, repelled
 from splatsmith.optimize import guards, regularizers
 from splatsmith.optimize.book import Book
+from splatsmith.optimize.reference import reference_loss
 from splatsmith.optimize.state import RunState
 from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
@@ -96,7 +97,8 @@ def take_step(setting: Setting, state: RunState, timers: Timers) -> Taken:
         with timers("backward"):
             loss = distillation_loss(seen.x, distilled)
             extra = regularizers.regularization(setting.stage.regularize, state.scene)
-            loss = loss if extra is None else loss + extra
+            for term in (extra, held_to_picture(setting, state)):
+                loss = loss if term is None else loss + term
             guards.check("loss", loss)
             loss.backward()
         with timers("step"):
@@ -131,6 +133,17 @@ def ask(setting: Setting, step: int, seen: Seen) -> Distilled:
     draws = setting.draws("noise", step)
     progress = setting.progress(step)
     return distill(setting.stage.score, setting.prior, condition, seen.x, progress, draws)
+
+
+def held_to_picture(setting: Setting, state: RunState) -> Float[Tensor, ""] | None:
+    """How far the scene is from the picture in the prompt; None if it is not looked at now."""
+    settings, image = setting.stage.reference, setting.prompt.image
+    if settings is None or image is None or (state.step - setting.first) % settings.every:
+        return None
+    background = backgrounds(setting, state.step)[0]
+    progress = setting.progress(state.step)
+    size = setting.stage.size
+    return reference_loss(settings, image, state.scene, size, background, progress)
 
 
 def backgrounds(setting: Setting, step: int) -> Float[Tensor, "views 3"]:

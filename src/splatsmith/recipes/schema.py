@@ -11,6 +11,7 @@ from typing import Literal
 from splatsmith.cameras import OrbitSampler
 from splatsmith.distill import SDS, ScoreSettings
 from splatsmith.errors import InputError
+from splatsmith.optimize.reference import ReferenceView
 from splatsmith.optimize.regularizers import Regularize
 from splatsmith.priors.shipped import SHIPPED
 from splatsmith.scenes.starts import StartSettings
@@ -102,6 +103,7 @@ class Stage:
     rates: Rates = field(default_factory=Rates)
     adam: Adam = field(default_factory=Adam)
     regularize: Regularize = field(default_factory=Regularize)
+    reference: ReferenceView | None = None  # holds the scene to the picture in the prompt
     upkeep: Upkeep | None = None  # without it the splats stay as many as they are
 
     def __post_init__(self) -> None:
@@ -117,6 +119,11 @@ class Stage:
         if self.prior and self.prior not in SHIPPED:
             raise InputError(
                 f"prior must be one of {', '.join(SHIPPED)} or empty, got {self.prior!r}."
+            )
+        if self.views % self.cameras.together:
+            raise InputError(
+                f"views must be a multiple of cameras.together, got {self.views} views and "
+                f"{self.cameras.together} together."
             )
         if self.upkeep is not None:
             self.upkeep.check_run(self.steps)
