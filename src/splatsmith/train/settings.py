@@ -38,9 +38,7 @@ class PriorTraining:
     front_share: float | None = (
         None  # of pictures within 45 degrees of the front; None: uniform
     )
-    no_reference: float = (
-        0.1  # share of the others shown no picture, where there is one to show
-    )
+    no_reference: float = 0.1  # share of the others shown no picture, where there is one
     reference_zoom: float = 0.15  # share of the distance, either way, where there is one
     reference_shift: float = 0.05  # world units, what a centered photo may be off the origin
     guided_from: float = 0.88  # share of the time after which guidance is learned
@@ -95,3 +93,12 @@ IMAGEDREAM = replace(
     ZERO123, kind="imagedream", shape=replace(SMALL, views=4, reference=True), no_caption=0.3
 )
 LATENT_TRAINING = PriorTraining(kind="latent", minutes=60.0, shape=LATENT)
+TRAININGS = {
+    "prior": PriorTraining(),
+    "photo": PHOTO,
+    "latent": LATENT_TRAINING,
+    "multiview": MULTIVIEW,
+    "photo-multiview": PHOTO_MULTIVIEW,
+    "zero123": ZERO123,
+    "imagedream": IMAGEDREAM,
+}
