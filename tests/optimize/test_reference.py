@@ -128,6 +128,11 @@ def test_a_picture_that_is_missing_or_useless_is_said(image, prior, recipe):
         generate("a ball", prior=prior, recipe=held)
     with pytest.raises(InputError, match="makes nothing of a picture"):
         generate("a ball", prior=prior, recipe=recipe, image=image)
+    unheld = overridden(recipe, ["shape.reference={ color = 0.0, mask = 0.0 }"])
+    with pytest.raises(InputError, match="makes nothing of a picture"):
+        generate("a ball", prior=prior, recipe=unheld, image=image)
+    with pytest.raises(InputError, match="works from a picture, and there is none"):
+        generate("a ball", prior=prior, recipe=unheld)
     with pytest.raises(InputError, match="knows things by words, not by pictures"):
         generate("", prior=prior, recipe=held, image=image)
     with pytest.raises(InputError, match="prompt is empty"):

@@ -43,7 +43,16 @@ def message(call):
 
 
 def test_the_recipes_that_ship():
-    assert recipe_names() == ["picture", "quick", "sds-gaussians", "stabledreamer"]
+    assert recipe_names() == [
+        "dreamgaussian-image",
+        "imagedream",
+        "mvdream",
+        "picture",
+        "quick",
+        "sds-gaussians",
+        "stabledreamer",
+        "zero123",
+    ]
     for name in recipe_names():
         recipe = load_recipe(name)
         assert recipe.title
@@ -70,6 +79,16 @@ def test_seeds_are_kept_to(file):
     assert (tutorial.score.times.low, tutorial.score.times.high) == (0.02, 0.98)
     assert tutorial.score.weight == "sigma2"
     assert tutorial.steps * tutorial.views == 3000
+    four = load_recipe("mvdream").stage[0]
+    assert (four.cameras.together, four.score.rescale) == (4, 0.5)
+    assert four.score.weight == "sigma_over_alpha"  # beta = 1: reconstruction
+    assert four.score.times.window(0.8) == (0.02, 0.5)
+    pictured = load_recipe("imagedream").stage[0]
+    assert (pictured.score.guidance, pictured.score.rescale) == (5.0, 0.2)
+    fast = load_recipe("dreamgaussian-image").stage[0]
+    assert (fast.reference.color, fast.reference.mask, fast.reference.ramp) == (1e4, 1e3, True)
+    assert (fast.steps, fast.start.count, fast.score.guidance) == (500, 5000, 5.0)
+    assert load_recipe("zero123").stage[0].reference.every == 2
 
 
 def test_defaults_fill_what_a_recipe_leaves_out(file):
@@ -216,6 +235,6 @@ def test_an_unknown_recipe_is_answered_with_those_there_are():
     text = message(lambda: load_recipe("quik"))
     assert text == (
         '--recipe: there is no recipe "quik".\n'
-        "  Known: picture, quick, sds-gaussians, stabledreamer; "
-        "or give a file that ends in .toml."
+        "  Known: dreamgaussian-image, imagedream, mvdream, picture, quick, sds-gaussians, "
+        "stabledreamer, zero123; or give a file that ends in .toml."
     )

@@ -162,10 +162,11 @@ def _check_image(plan: Plan) -> None:
     """Refuse a picture that is missing, or of which nothing would be made."""
     image, stages = plan.prompt.image, plan.recipe.stage
     seeing = {stage.name for stage in stages if _sees_image(plan.prior_of(stage))}
-    holding = {stage.name for stage in stages if stage.reference is not None}
+    asking = {stage.name for stage in stages if stage.reference is not None}
+    holding = {stage.name for stage in stages if stage.reference and stage.reference.holds}
     if image is None:
-        if seeing | holding:
-            name = next(s.name for s in stages if s.name in seeing | holding)
+        if seeing | asking:
+            name = next(s.name for s in stages if s.name in seeing | asking)
             raise InputError(
                 f"Stage {name!r} works from a picture, and there is none; give one by --image."
             )
@@ -173,7 +174,7 @@ def _check_image(plan: Plan) -> None:
     if not seeing | holding:
         raise InputError(
             "This recipe makes nothing of a picture, nor does its prior; use a recipe such as "
-            "--recipe picture, or leave --image out."
+            "--recipe picture or a --prior that sees pictures, or leave --image out."
         )
     blind = [stage.name for stage in stages if stage.name not in seeing]
     if blind and not plan.prompt.text:

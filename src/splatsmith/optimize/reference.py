@@ -16,7 +16,10 @@ from splatsmith.scenes.gaussians import Gaussians
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceView:
-    """How strongly, how often and from how far the picture is compared with the scene."""
+    """How strongly, how often and from how far the picture is compared with the scene.
+
+    With both weights 0 the picture is only what a prior that sees pictures is told.
+    """
 
     color: float = 10000.0  # weight on the mean squared error of color (0..1), 0 or more
     mask: float = 1000.0  # weight on that of alpha, 0 or more
@@ -36,6 +39,11 @@ class ReferenceView:
                 f"radius must be positive and fovy between 0 and 180, "
                 f"got {self.radius} and {self.fovy}."
             )
+
+    @property
+    def holds(self) -> bool:
+        """Whether the scene is compared with the picture at all."""
+        return self.color > 0 or self.mask > 0
 
 
 def reference_loss(

@@ -138,7 +138,9 @@ def ask(setting: Setting, step: int, seen: Seen) -> Distilled:
 def held_to_picture(setting: Setting, state: RunState) -> Float[Tensor, ""] | None:
     """How far the scene is from the picture in the prompt; None if it is not looked at now."""
     settings, image = setting.stage.reference, setting.prompt.image
-    if settings is None or image is None or (state.step - setting.first) % settings.every:
+    if settings is None or image is None or not settings.holds:
+        return None
+    if (state.step - setting.first) % settings.every:
         return None
     background = backgrounds(setting, state.step)[0]
     progress = setting.progress(state.step)
