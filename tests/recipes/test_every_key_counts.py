@@ -39,7 +39,7 @@ size = 8
 background = "white"
 start = { kind = "ball", count = 24, radius = 0.6, opacity = 0.6, color_spread = 0.5 }
 cameras = { radius = [3.0, 3.4], fovy = [38.0, 42.0], jitter = 0.01 }
-regularize = { sparsity = 0.1, outside = 0.1, needles = 0.1, size = 0.1, needle_ratio = 1.0, largest = 0.05 }
+regularize = { sparsity = 0.1, outside = 0.1, needles = 0.1, size = 0.1, exterior = 0.1, needle_ratio = 1.0, largest = 0.05 }
 reference = { color = 5.0, mask = 5.0 }
 
 [stage.score]
@@ -133,6 +133,7 @@ CHANGES = {
     "regularize.outside": "100.0",
     "regularize.needles": "100.0",
     "regularize.size": "100.0",
+    "regularize.exterior": "100.0",
     "regularize.needle_ratio": "1.05",
     "regularize.largest": "0.01",
     "upkeep.start": "2",
@@ -167,12 +168,14 @@ def leaves(kind, prefix=""):
 
 
 def target(cameras):
-    """A picture per view that changes with the azimuth: a gradient and a blob."""
+    """A picture per view that changes with the azimuth, below two rows of white."""
     line = torch.linspace(-1, 1, SIZE)
     y, x = torch.meshgrid(line, line, indexing="ij")
     turn = torch.deg2rad(cameras.azimuth)[:, None, None]
     first = torch.stack([torch.cos(turn) * x, torch.sin(turn) * y, 0 * x + torch.cos(turn)], 1)
-    return torch.stack([first, -first], dim=1)
+    both = torch.stack([first, -first], dim=1)
+    both[..., :2, :] = 1
+    return both
 
 
 class Prior(AnalyticPrior):

@@ -15,7 +15,11 @@ from splatsmith.recipes.load import load_recipe, recipe_names
 from splatsmith.scenes import Ball, begin
 
 SIZE = 24  # pixels a side
-GROWING = {"imagedream", "mvdream", "stabledreamer"}  # recipes whose density control finds splats to divide here
+GROWING = {
+    "imagedream",
+    "mvdream",
+    "stabledreamer",
+}  # recipes whose density control finds splats to divide here
 
 
 @pytest.fixture(scope="module")

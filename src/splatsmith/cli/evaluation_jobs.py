@@ -5,6 +5,7 @@ the folder is never made again; whatever a run raises becomes a line, too.
 """
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -86,9 +87,13 @@ class Bench:
 def prepare(request: Request) -> Bench:
     """Open recipe, prior and evaluators; InputError for what will not do, nothing written."""
     tier = tier_named(request.tier)
+    return bench_of(request, tier, jobs(tier)[: request.limit])
+
+
+def bench_of(request: Request, tier: Tier, wanted_jobs: Sequence[Job]) -> Bench:
+    """The same for any runs; of the tier, pace and controls count."""
     recipe = overridden(load_recipe(request.recipe), request.overrides, request.recipe)
     recipe = paced(recipe, tier.steps) if tier.steps != 1 else recipe
-    wanted_jobs = jobs(tier)[: request.limit]
     plan = make_plan(wanted_jobs[0].prompt, 0, recipe, request.prior, nearest=False)
     evaluators = (load_e1(request.evaluator), load_e2(request.evaluator))
     origin = Origin(

@@ -8,6 +8,7 @@ from typing import TextIO
 
 import tyro
 
+from splatsmith.cli.compare import compare
 from splatsmith.cli.doctor import doctor
 from splatsmith.cli.evaluate import evaluate
 from splatsmith.cli.generate import generate
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
     "train": train,
     "evaluate": evaluate,
+    "compare": compare,
 }
 
 BAD_INPUT = 2

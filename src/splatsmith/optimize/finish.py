@@ -74,6 +74,7 @@ def metrics(state: RunState, timers: Timers) -> dict[str, Any]:
     return {
         "steps": state.step,
         "splats": state.scene.count,
+        "parameters": sum(p.numel() for p in state.scene.parameters_by_name().values()),
         "skipped": state.counters.skipped,
         "loss": state.counters.loss,
         "distance": state.counters.distance,

@@ -1,7 +1,8 @@
-"""What a scene is asked to be, whatever the prior says: plain functions of its Gaussians.
+"""What a scene is asked to be beside what the prior says of it.
 
-Each is a mean over splats, so a weight means the same for any count. A recipe gives the
-weights; all are zero unless it says so.
+Most are plain functions of its Gaussians, each a mean over splats, so that a weight means the
+same for any count. `exterior` looks at the pictures. A recipe gives the weights; all are zero
+unless it says so.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from splatsmith.errors import InputError
+from splatsmith.optimize.exterior import uncovered
 from splatsmith.scenes.gaussians import Gaussians
+
+# Alpha of the render, and the picture that it is pulled toward, 0..1.
+Seen = tuple[Float[Tensor, "views height width 1"], Float[Tensor, "views height width 3"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +27,12 @@ class Regularize:
     outside: float = 0.0  # on opacity that lies outside the unit ball
     needles: float = 0.0  # on splats whose longest axis is over `needle_ratio` times the next
     size: float = 0.0  # on splats larger than `largest`
+    exterior: float = 0.0  # on alpha around the object in the target, where that is white
     needle_ratio: float = 4.0  # without unit, 1 or more
     largest: float = 0.15  # world units, positive
 
     def __post_init__(self) -> None:
-        for name in ("sparsity", "outside", "needles", "size"):
+        for name in ("sparsity", "outside", "needles", "size", "exterior"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} must be 0 or more, got {getattr(self, name)}.")
         if not self.needle_ratio >= 1 or not self.largest > 0:
@@ -36,8 +42,13 @@ class Regularize:
             )
 
 
-def regularization(settings: Regularize, scene: Gaussians) -> Float[Tensor, ""] | None:
-    """The weighted sum of what the settings ask for; None if they ask for nothing."""
+def regularization(
+    settings: Regularize, scene: Gaussians, seen: Seen | None = None
+) -> Float[Tensor, ""] | None:
+    """The weighted sum of what the settings ask for; None if they ask for nothing.
+
+    What concerns pictures needs what the cameras have `seen`.
+    """
     terms: list[Tensor] = []
     if settings.sparsity:
         terms.append(settings.sparsity * sparsity(scene.opacities))
@@ -47,6 +58,9 @@ def regularization(settings: Regularize, scene: Gaussians) -> Float[Tensor, ""] 
         terms.append(settings.needles * needles(scene.log_scales, settings.needle_ratio))
     if settings.size:
         terms.append(settings.size * size(scene.scales, settings.largest))
+    if settings.exterior and seen is not None:
+        alpha, target = seen
+        terms.append(settings.exterior * uncovered(alpha, target))
     return torch.stack(terms).sum() if terms else None
 
 

@@ -96,8 +96,10 @@ def take_step(setting: Setting, state: RunState, timers: Timers) -> Taken:
         guards.check("prediction", distilled.gradient)
         with timers("backward"):
             loss = distillation_loss(seen.x, distilled)
-            extra = regularizers.regularization(setting.stage.regularize, state.scene)
-            for term in (extra, held_to_picture(setting, state)):
+            for term in (
+                regularized(setting, state, seen, distilled),
+                held_to_picture(setting, state),
+            ):
                 loss = loss if term is None else loss + term
             guards.check("loss", loss)
             loss.backward()
@@ -148,6 +150,17 @@ def held_to_picture(setting: Setting, state: RunState) -> Float[Tensor, ""] | No
     return reference_loss(settings, image, state.scene, size, background, progress)
 
 
+def regularized(
+    setting: Setting, state: RunState, seen: Seen, distilled: Distilled
+) -> Float[Tensor, ""] | None:
+    """What the recipe asks of the scene beside the prior; None if it asks for nothing."""
+    settings, pictures = setting.stage.regularize, None
+    if settings.exterior:
+        target = setting.prior.decode(distilled.pseudo_ground_truth)
+        pictures = (seen.picture.alpha, resized(target, setting.stage.size).clamp(0, 1))
+    return regularizers.regularization(settings, state.scene, pictures)
+
+
 def backgrounds(setting: Setting, step: int) -> Float[Tensor, "views 3"]:
     """What lies behind the scene in each view, 0..1."""
     stage = setting.stage
@@ -195,7 +208,16 @@ def small(
     color: Float[Tensor, "views height width 3"],
 ) -> UInt8[Tensor, "views rows columns 3"]:
     """Pictures of 64 x 64 pixels, 0 to 255."""
+    bytes_ = (resized(color, SNAPSHOT).clamp(0, 1) * 255).round().to(torch.uint8)
+    return bytes_.contiguous()
+
+
+def resized(
+    color: Float[Tensor, "views height width 3"], size: int
+) -> Float[Tensor, "views rows columns 3"]:
+    """The pictures with `size` pixels a side."""
+    if color.shape[1:3] == (size, size):
+        return color
     x = color.permute(0, 3, 1, 2)
-    if x.shape[-2:] != (SNAPSHOT, SNAPSHOT):
-        x = F.interpolate(x, size=(SNAPSHOT, SNAPSHOT), mode="bilinear", antialias=True)
-    return (x.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
+    return x.permute(0, 2, 3, 1)
