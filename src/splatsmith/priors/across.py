@@ -97,7 +97,7 @@ class Across(nn.Module):
         cells = self.norm(x).flatten(2).transpose(1, 2)
         cells = cells + self.position.to(cells.dtype)
         query = self._split(self.query(cells))
-        pairs, bias = [], []
+        pairs, bias = list[Tensor](), list[Tensor]()
         if self.views > 1:
             pairs.append(self._around(cells))
             bias.append(self.affinity)

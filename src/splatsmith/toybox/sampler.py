@@ -140,11 +140,14 @@ class BatchSampler:
                 for each in (elevation, radius, draws, moved)
             )
         drawn = self._drawn(toys, azimuth, elevation, radius, self.size, draws[:, 4:7], moved)
-        captions, toys = (
-            tuple(each for each in row for _ in range(self.views)) for row in (captions, toys)
-        )
         return Batch(
-            *(drawn.color, drawn.alpha, captions, azimuth, elevation, toys, radius),
+            color=drawn.color,
+            alpha=drawn.alpha,
+            captions=tuple(text for text in captions for _ in range(self.views)),
+            azimuth=azimuth,
+            elevation=elevation,
+            toys=tuple(toy for toy in toys for _ in range(self.views)),
+            radius=radius,
             reference=reference,
         )
 

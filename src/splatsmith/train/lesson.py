@@ -6,6 +6,7 @@ A lesson depends on (seed, step) alone, so a resumed training sees what it would
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -72,8 +73,10 @@ class Lesson:
             return net(*asked).float()
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> "Lesson":
-        parts = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return Lesson(**{k: None if part is None else change(part) for k, part in parts})
+        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Lesson(
+            **{k: None if part is None else change(part) for k, part in parts.items()}
+        )
 
 
 def draw_lesson(
