@@ -73,10 +73,13 @@ class Lesson:
             return net(*asked).float()
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> "Lesson":
-        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Lesson(
-            **{k: None if part is None else change(part) for k, part in parts.items()}
-        )
+        given: dict[str, Any] = {
+            field.name: getattr(self, field.name) for field in fields(self)
+        }
+        changed: dict[str, Any] = {
+            name: None if part is None else change(part) for name, part in given.items()
+        }
+        return Lesson(**changed)
 
 
 def draw_lesson(
