@@ -56,8 +56,8 @@ def test_only_alpha_outside_counts_and_the_gradient_is_one_over_views() -> None:
 def test_the_recipe_s_weight_multiplies_it(target_scene) -> None:
     alpha = torch.rand(1, 16, 16, 1)
     seen = (alpha, ring())
-    one = regularization(Regularize(exterior=1.0), target_scene, seen)
-    three = regularization(Regularize(exterior=3.0), target_scene, seen)
+    one = regularization(Regularize(exterior=1.0), target_scene, seen=seen)
+    three = regularization(Regularize(exterior=3.0), target_scene, seen=seen)
     torch.testing.assert_close(three, 3 * one)
     torch.testing.assert_close(one, uncovered(*seen))
     assert regularization(Regularize(exterior=1.0), target_scene) is None

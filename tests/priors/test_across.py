@@ -299,3 +299,23 @@ def test_the_picture_that_a_network_is_shown(gen: torch.Generator) -> None:
     torch.testing.assert_close(shown[:, 0, 0], torch.tensor([1.0, 1.0, 1.0, -1.0]))
     inside = torch.tensor([400 / 255, 60 / 255, 60 / 255, 2.0]) - 1
     torch.testing.assert_close(shown[:, 30, 30], inside)
+
+
+def test_a_low_rank_update_begins_as_the_prior_with_its_picture(gen: torch.Generator) -> None:
+    prior = make(BOTH, gen, cameras=False)
+    prompt, cameras = (
+        Prompt(text="a red duck", negative="a barrel", image=picture()),
+        around(5.0),
+    )
+    x_t, t = torch.randn(4, 3, 32, 32, generator=gen), torch.full((4,), 0.4)
+    adapter = prior.adapted(2, gen)
+    told = adapter.condition(prompt, cameras, torch.ones(4))
+    condition = prior.condition(prompt, cameras)
+    with torch.no_grad():
+        bent = adapter.predict(x_t, t, told).v
+    torch.testing.assert_close(bent, prior.predict(x_t, t, condition).v)
+    nothing = condition.nothing()
+    assert not nothing.tokens.any()
+    assert not nothing.negative_tokens.any()
+    assert nothing.relation is not None
+    assert not nothing.relation.any()

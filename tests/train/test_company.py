@@ -20,15 +20,23 @@ def mean_of_ranks(folder: Path, company: Company) -> tuple[float, int, list[int]
     """A task for `together`: what the leading worker has after a meeting."""
     own = torch.full((2, 3), float(company.rank), dtype=torch.float64)
     whole = torch.tensor([7])  # not a floating-point number: stays
-    company.meet([own, whole])
+    company.meet([own, whole], step=10)
     (folder / f"{company.rank}").write_text(str(own[1, 2].item()))
     return own[0, 0].item(), company.total(company.rank + 1), [company.number(4), int(whole)]
+
+
+def unequal(company: Company) -> float:
+    """A task whose second worker took three times as many steps since they last met."""
+    company.rejoin(0.0, step=5)
+    own = torch.tensor([float(company.rank)])
+    company.meet([own], step=5 + (3 if company.rank else 1))
+    return own.item()
 
 
 def fails_in_others(company: Company) -> None:
     """A task whose second worker ends without meeting anybody."""
     if company.leads:
-        company.meet([torch.zeros(1)])
+        company.meet([torch.zeros(1)], step=1)
 
 
 def test_all_workers_have_the_mean_after_a_meeting(tmp_path: Path) -> None:
@@ -44,6 +52,10 @@ def test_all_workers_have_the_mean_after_a_meeting(tmp_path: Path) -> None:
     assert cores is None or os.sched_getaffinity(0) == cores
 
 
+def test_a_worker_counts_by_the_steps_it_took() -> None:
+    assert together(2, unequal) == 0.75
+
+
 def test_a_worker_that_is_gone_is_said() -> None:
     with pytest.raises(InputError, match="go on with --resume"):
         together(2, fails_in_others)
@@ -54,7 +66,7 @@ def test_meetings_are_due_once_a_minute_and_the_last_one_comes_after() -> None:
     assert not pair.due(MEET_EVERY - 1, 1000)
     assert pair.due(MEET_EVERY, 1000)
     assert not pair.due(MEET_EVERY, MEET_EVERY)
-    pair.rejoin(3.5 * MEET_EVERY)
+    pair.rejoin(3.5 * MEET_EVERY, 70)
     assert pair.agreed(3.9 * MEET_EVERY) == 3 * MEET_EVERY
     assert not Company().due(1e6, 1e9)
     assert Company().agreed(12.5) == 12.5

@@ -26,6 +26,10 @@ def generate(
     view: tuple[float, float] = (0.0, 15.0),
     matting: Literal["auto", "plain", "rembg"] = "auto",
     nearest: bool = False,
+    negative: Annotated[str, tyro.conf.arg(metavar="WORDS")] = "",
+    hide: Annotated[
+        list[str], tyro.conf.arg(metavar="PHRASE=VIEWS"), tyro.conf.UseAppendAction
+    ] = [],  # noqa: B006
     threads: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
 ) -> None:
     """Turn a prompt or a picture into 3D Gaussians; or go on with a run that was stopped.
@@ -45,14 +49,16 @@ def generate(
         matting: how the object is found in the picture: auto (by its alpha, else by a plain
             background), plain, or rembg (an extra).
         nearest: take the closest known word for one that the prior does not know.
+        negative: what is not wanted, in words that the prior knows.
+        hide: do not say this phrase of the prompt of these views, such as smiling=back,side;
+            "auto" hides what speaks of a face from the back.
         threads: how many threads to use; by default as torch decides.
     """
     if resume is None and prompt is None and image is None:
         raise InputError('Say what to make, e.g. splatsmith generate "a red mushroom".')
-    if resume is not None and (
-        (prompt, out, seed, recipe, overrides, overwrite, nearest, image)
-        != (None, None, 0, "quick", [], False, False, None)
-    ):
+    given = ((prompt, out, image), seed, recipe, overrides, overwrite, nearest, negative, hide)
+    unsaid = (None, None, None)
+    if resume is not None and given != (unsaid, 0, "quick", [], False, False, "", []):
         raise InputError("A resumed run has its prompt, seed and recipe; give --resume alone.")
     if image is None and (view, matting) != ((0.0, 15.0), "auto"):
         raise InputError("--view and --matting are about a picture; give one by --image.")
@@ -79,6 +85,8 @@ def generate(
             prior=prior,
             image=reference,
             nearest=nearest,
+            negative=negative,
+            hide=hide,
             threads=threads,
             progress=True,
         )

@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from splatsmith.distill import VSD
 from splatsmith.errors import InputError
 from splatsmith.files import sha256_of
 from splatsmith.images import Reference
 from splatsmith.optimize.stage import Setting
-from splatsmith.priors.protocol import Prior
+from splatsmith.priors.protocol import Adaptable, Prior
 from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.prompts.vocabulary import Vocabulary
 from splatsmith.recipes.load import recipe_toml
@@ -47,10 +48,17 @@ class Plan:
     def run(self) -> str:
         """Tells runs apart: equal for two runs that must give the same bytes."""
         priors = [part for one in self.priors for part in (one.name, one.sha256)]
-        decisive: tuple[Any, ...] = (self.prompt.text, self.seed, self.recipe_sha256, *priors)
-        if self.prompt.image is not None:
-            image = self.prompt.image
-            decisive = (*decisive, image.digest, image.azimuth, image.elevation)
+        rest = (self.prompt.negative, *map(str, self.prompt.hidden))
+        image = self.prompt.image
+        seen = () if image is None else (image.digest, image.azimuth, image.elevation)
+        decisive = (
+            self.prompt.text,
+            self.seed,
+            self.recipe_sha256,
+            *priors,
+            *filter(None, rest),
+            *seen,
+        )
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
     @property
@@ -68,6 +76,8 @@ class Plan:
         seen = {} if image is None else {"image": _told(image)}
         return seen | {
             "prompt": self.prompt.text,
+            "negative": self.prompt.negative,
+            "hide": [str(hidden) for hidden in self.prompt.hidden],
             "seed": self.seed,
             "recipe": {"title": self.recipe.title, "sha256": self.recipe_sha256},
             "prior": {
@@ -112,6 +122,8 @@ def make_plan(
     *,
     nearest: bool,
     image: Reference | None = None,
+    negative: str = "",
+    hide: Sequence[str] = (),
 ) -> Plan:
     """Open the prior and check prompt and seed; InputError if any of them will not do."""
     if not 0 <= seed < 2**63:
@@ -119,9 +131,12 @@ def make_plan(
     own, vocabulary = _opened(prior)
     others = {stage.prior: _opened(stage.prior)[0] for stage in recipe.stage if stage.prior}
     if image is not None and not words.strip():
+        if negative or hide:
+            raise InputError("Without a prompt there is nothing to hide or avoid; give one.")
         prompt = Prompt(text="", image=image)
     else:
-        prompt = replace(parse_prompt(words, vocabulary, nearest=nearest), image=image)
+        prompt = parse_prompt(words, vocabulary, negative=negative, hide=hide, nearest=nearest)
+        prompt = replace(prompt, image=image)
     plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
@@ -207,4 +222,10 @@ def _check_fit(stage: Stage, prior: Prior) -> None:
         raise InputError(
             f"Stage {stage.name!r} clamps its targets, which only pixel priors allow; use "
             f"--set {stage.name}.score.clamp=false."
+        )
+    if isinstance(stage.score, VSD) and not isinstance(prior, Adaptable):
+        raise InputError(
+            f"Stage {stage.name!r} has the score vsd, which trains a low-rank update of the "
+            f"prior, and this prior has no place for one; take the embedded prior or another "
+            f"recipe."
         )

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from splatsmith.distill.curves import Varying, at, check_range
 from splatsmith.errors import InputError
 from splatsmith.optimize.exterior import uncovered
 from splatsmith.scenes.gaussians import Gaussians
@@ -21,20 +22,19 @@ Seen = tuple[Float[Tensor, "views height width 1"], Float[Tensor, "views height 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regularize:
-    """Weights of the regularizers, 0 or more; 0 turns one off."""
+    """Weights of the regularizers, 0 or more, which may vary; 0 turns one off."""
 
-    sparsity: float = 0.0  # on the mean opacity: faint splats fade away
-    outside: float = 0.0  # on opacity that lies outside the unit ball
-    needles: float = 0.0  # on splats whose longest axis is over `needle_ratio` times the next
-    size: float = 0.0  # on splats larger than `largest`
-    exterior: float = 0.0  # on alpha around the object in the target, where that is white
+    sparsity: Varying = 0.0  # on the mean opacity: faint splats fade away
+    outside: Varying = 0.0  # on opacity that lies outside the unit ball
+    needles: Varying = 0.0  # on splats whose longest axis is over `needle_ratio` times the next
+    size: Varying = 0.0  # on splats larger than `largest`
+    exterior: Varying = 0.0  # on alpha around the object in the target, where that is white
     needle_ratio: float = 4.0  # without unit, 1 or more
     largest: float = 0.15  # world units, positive
 
     def __post_init__(self) -> None:
         for name in ("sparsity", "outside", "needles", "size", "exterior"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise InputError(f"{name} must be 0 or more, got {getattr(self, name)}.")
+            check_range(name, getattr(self, name), 0)
         if not self.needle_ratio >= 1 or not self.largest > 0:
             raise InputError(
                 f"needle_ratio must be 1 or more and largest positive, "
@@ -43,24 +43,25 @@ class Regularize:
 
 
 def regularization(
-    settings: Regularize, scene: Gaussians, seen: Seen | None = None
+    settings: Regularize, scene: Gaussians, seen: Seen | None = None, progress: float = 0.0
 ) -> Float[Tensor, ""] | None:
     """The weighted sum of what the settings ask for; None if they ask for nothing.
 
-    What concerns pictures needs what the cameras have `seen`.
+    What concerns pictures needs what the cameras have `seen`. `progress` runs from 0 to 1 over
+    the stage.
     """
     terms: list[Tensor] = []
-    if settings.sparsity:
-        terms.append(settings.sparsity * sparsity(scene.opacities))
-    if settings.outside:
-        terms.append(settings.outside * outside(scene.means, scene.opacities))
-    if settings.needles:
-        terms.append(settings.needles * needles(scene.log_scales, settings.needle_ratio))
-    if settings.size:
-        terms.append(settings.size * size(scene.scales, settings.largest))
-    if settings.exterior and seen is not None:
+    if weight := at(settings.sparsity, progress):
+        terms.append(weight * sparsity(scene.opacities))
+    if weight := at(settings.outside, progress):
+        terms.append(weight * outside(scene.means, scene.opacities))
+    if weight := at(settings.needles, progress):
+        terms.append(weight * needles(scene.log_scales, settings.needle_ratio))
+    if weight := at(settings.size, progress):
+        terms.append(weight * size(scene.scales, settings.largest))
+    if (weight := at(settings.exterior, progress)) and seen is not None:
         alpha, target = seen
-        terms.append(settings.exterior * uncovered(alpha, target))
+        terms.append(weight * uncovered(alpha, target))
     return torch.stack(terms).sum() if terms else None
 
 

@@ -21,7 +21,7 @@ from splatsmith.optimize.progress import ProgressLine
 from splatsmith.optimize.result import Callback, Result
 from splatsmith.optimize.save import drop_unfinished, load_checkpoint, tidy
 from splatsmith.optimize.signals import Signals
-from splatsmith.optimize.stage import run_stage
+from splatsmith.optimize.stage import own_model, run_stage
 from splatsmith.optimize.state import RunState, make_optimizer
 from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
@@ -43,6 +43,8 @@ def generate(
     overrides: Mapping[str, Any] | Sequence[str] | None = None,
     image: str | Path | Reference | None = None,
     nearest: bool = False,
+    negative: str = "",
+    hide: Sequence[str] = (),
     overwrite: bool = False,
     threads: int | None = None,
     progress: bool = False,
@@ -62,6 +64,9 @@ def generate(
         image: a picture of what to make, for recipes that work from one: a file, or a
             `Reference`, which also says where it was taken from.
         nearest: take the closest known word for one that the prior does not know.
+        negative: a prompt for what is not wanted, the other side of guidance.
+        hide: phrases of the prompt with the views that are not told of them, such as
+            "smiling=back,side"; "auto" hides what speaks of a face from the back.
         overwrite: replace the run that is in `out`.
         threads: of torch and of the native kernels; None leaves them as they are.
         progress: show a live line on stderr.
@@ -77,7 +82,8 @@ def generate(
     )
     if isinstance(image, (str, Path)):
         image = read_reference(image)
-    plan = make_plan(prompt, seed, chosen, prior, nearest=nearest, image=image)
+    given: dict[str, Any] = {"image": image, "negative": negative, "hide": hide}
+    plan = make_plan(prompt, seed, chosen, prior, nearest=nearest, **given)
     if progress:
         for note in plan.prompt.notes:
             print(f"note: {note}", file=sys.stderr, flush=True)
@@ -197,6 +203,8 @@ def _plan_of(
     try:
         text, name = place.recipe.read_text("utf-8"), str(report["prior"]["name"])
         words, seed = str(report["prompt"]), int(report["seed"])
+        negative = str(report.get("negative", ""))  # older runs have neither this
+        hide = [str(hidden) for hidden in report.get("hide", ())]  # nor that
         path, sha256 = report["prior"]["path"], report["prior"]["sha256"]
         recipe_sha256 = report["recipe"]["sha256"]
     except (OSError, UnicodeDecodeError) as error:
@@ -206,8 +214,9 @@ def _plan_of(
     if prior is None and sha256 is None:
         raise InputError(f"The prior of this run, {name}, was not a file; pass it as prior.")
     recipe = parse_recipe(text, place.recipe.name)
-    chosen, image = path if prior is None else prior, _image_of(place, report)
-    plan = make_plan(words, seed, recipe, chosen, nearest=False, image=image)
+    prior, image = path if prior is None else prior, _image_of(place, report)
+    told: dict[str, Any] = {"image": image, "negative": negative, "hide": hide}
+    plan = make_plan(words, seed, recipe, prior, nearest=False, **told)
     if plan.recipe_sha256 != recipe_sha256:
         raise InvalidFile(
             place.recipe, None, "was changed since the run began; begin a new run with it"
@@ -244,7 +253,10 @@ def _state_of(place: RunFolder, plan: Plan) -> tuple[RunState, Mark]:
     if found is None:
         return fresh_state(plan), Mark()
     settings = [s for s in plan.settings() if s.first < found.step or s.first == 0]
-    state = RunState.restore(found.step, found.groups, found.counters, settings[-1].stage)
+    setting = settings[-1]
+    state = RunState.restore(
+        found.step, found.groups, found.counters, setting.stage, own_model(setting)
+    )
     every, last = plan.recipe.output.save_every, plan.recipe.steps
     tidy(place.checkpoints, found.step, lambda step: step % every == 0 or step == last)
     return state, found.events

@@ -13,9 +13,19 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from splatsmith.cameras import Cameras
-from splatsmith.distill import Distilled, distill, distillation_loss, repelled
+from splatsmith.distill import (
+    VSD,
+    Distilled,
+    Guided,
+    at,
+    distill,
+    distillation_loss,
+    picture_loss,
+    repelled,
+)
 from splatsmith.optimize import guards, regularizers
 from splatsmith.optimize.book import Book
+from splatsmith.optimize.own_model import Learner
 from splatsmith.optimize.reference import reference_loss
 from splatsmith.optimize.state import RunState
 from splatsmith.optimize.streams import stream
@@ -74,7 +84,7 @@ def run_stage(setting: Setting, state: RunState, book: Book) -> None:
     """Take the steps of the stage that are still to be taken."""
     stage = setting.stage
     if state.step == setting.first:
-        state.begin_stage(stage)
+        state.begin_stage(stage, own_model(setting))
     while state.step < setting.first + stage.steps:
         taken = take_step(setting, state, book.timers)
         with book.timers("upkeep"):
@@ -82,6 +92,14 @@ def run_stage(setting: Setting, state: RunState, book: Book) -> None:
             keep_snapshot(setting, state, taken)
         state.step += 1
         book.record(setting.stage, setting.prior, state, taken, report)
+
+
+def own_model(setting: Setting) -> Learner | None:
+    """A fresh model of the scene's own renders, if the stage's score needs one."""
+    score = setting.stage.score
+    if not isinstance(score, VSD):
+        return None
+    return Learner.begin(score.own, setting.prior, setting.draws("own start", setting.first))
 
 
 def take_step(setting: Setting, state: RunState, timers: Timers) -> Taken:
@@ -92,17 +110,16 @@ def take_step(setting: Setting, state: RunState, timers: Timers) -> Taken:
             seen = look(setting, state)
         guards.check("render", seen.x)
         with timers("prior"), torch.no_grad():
-            distilled = ask(setting, state.step, seen)
+            distilled = ask(setting, state, seen)
         guards.check("prediction", distilled.gradient)
         with timers("backward"):
-            loss = distillation_loss(seen.x, distilled)
-            for term in (
-                regularized(setting, state, seen, distilled),
-                held_to_picture(setting, state),
-            ):
-                loss = loss if term is None else loss + term
+            loss = total_loss(setting, state, seen, distilled)
             guards.check("loss", loss)
             loss.backward()
+        if state.own is not None:
+            # Before the scene moves: if this fails, all of the step can still be undone.
+            with timers("own model"):
+                teach(setting, state, seen, state.own)
         with timers("step"):
             move(setting, state)
     except guards.BadValue as bad:
@@ -125,16 +142,36 @@ def look(setting: Setting, state: RunState) -> Seen:
     return Seen(cameras, picture, setting.prior.encode(picture.color), offset)
 
 
-def ask(setting: Setting, step: int, seen: Seen) -> Distilled:
+def ask(setting: Setting, state: RunState, seen: Seen) -> Distilled:
     """What the prior makes of the pictures, and the gradient that follows from it."""
-    told = (setting.prompt, seen.cameras)
-    if setting.stage.score.perp_neg:
+    told, score = (setting.prompt, seen.cameras), setting.stage.score
+    if isinstance(score, Guided) and score.perp_neg:
         condition: Condition = repelled(setting.prior, *told)
     else:
         condition = setting.prior.condition(*told)
-    draws = setting.draws("noise", step)
-    progress = setting.progress(step)
-    return distill(setting.stage.score, setting.prior, condition, seen.x, progress, draws)
+    draws = setting.draws("noise", state.step)
+    progress = setting.progress(state.step)
+    own = None if state.own is None else state.own.about(*told)
+    return distill(score, setting.prior, condition, seen.x, progress, draws, own)
+
+
+def total_loss(
+    setting: Setting, state: RunState, seen: Seen, distilled: Distilled
+) -> Float[Tensor, ""]:
+    """The one loss, the same on pictures if the recipe says so, and what is asked beside."""
+    loss = distillation_loss(seen.x, distilled)
+    if weight := at(setting.stage.score.image_loss, setting.progress(state.step)):
+        loss = loss + weight * picture_loss(seen.picture.color, setting.prior, distilled)
+    extras = regularized(setting, state, seen, distilled), held_to_picture(setting, state)
+    for extra in extras:
+        loss = loss if extra is None else loss + extra
+    return loss
+
+
+def teach(setting: Setting, state: RunState, seen: Seen, own: Learner) -> None:
+    """Show the model of the scene's own renders what the scene looks like."""
+    draws = setting.draws("own", state.step)
+    own.learn(setting.prior, setting.prompt, seen.cameras, seen.x, draws)
 
 
 def held_to_picture(setting: Setting, state: RunState) -> Float[Tensor, ""] | None:
@@ -154,11 +191,12 @@ def regularized(
     setting: Setting, state: RunState, seen: Seen, distilled: Distilled
 ) -> Float[Tensor, ""] | None:
     """What the recipe asks of the scene beside the prior; None if it asks for nothing."""
-    settings, pictures = setting.stage.regularize, None
-    if settings.exterior:
+    settings, progress = setting.stage.regularize, setting.progress(state.step)
+    pictures = None
+    if at(settings.exterior, progress):
         target = setting.prior.decode(distilled.pseudo_ground_truth)
         pictures = (seen.picture.alpha, resized(target, setting.stage.size).clamp(0, 1))
-    return regularizers.regularization(settings, state.scene, pictures)
+    return regularizers.regularization(settings, state.scene, pictures, progress)
 
 
 def backgrounds(setting: Setting, step: int) -> Float[Tensor, "views 3"]:

@@ -12,6 +12,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from splatsmith.errors import InputError
+from splatsmith.optimize.moments import moments_of, restore_moments
+from splatsmith.optimize.own_model import Learner
 from splatsmith.recipes.schema import Adam, Stage
 from splatsmith.scenes.gaussians import Gaussians
 from splatsmith.scenes.upkeep import UpkeepState
@@ -45,27 +47,26 @@ class RunState:
     scene: Gaussians
     optimizer: torch.optim.Adam
     upkeep: UpkeepState
+    own: Learner | None = None  # of stages whose score compares with a model of the scene
     counters: Counters = field(default_factory=Counters)
     snapshots: list[Snapshot] = field(default_factory=list)
     snapshot_steps: list[int] = field(default_factory=list)
 
-    def begin_stage(self, stage: Stage) -> None:
-        """A new stage goes on with the scene; its optimizer and its upkeep start afresh."""
+    def begin_stage(self, stage: Stage, own: Learner | None = None) -> None:
+        """A new stage goes on with the scene; optimizer, upkeep and own model start afresh."""
         self.optimizer = make_optimizer(self.scene, stage.adam)
         self.upkeep = UpkeepState.empty(self.scene)
+        self.own = own
 
     def groups(self) -> dict[str, dict[str, Tensor]]:
         """The tensors of a checkpoint, in named groups."""
-        moments = {
-            f"{group['name']}.{key}": value
-            for group in self.optimizer.param_groups
-            for key, value in self.optimizer.state.get(group["params"][0], {}).items()
-        }
         record = {f"upkeep.{name}": tensor for name, tensor in self.upkeep.state().items()}
         if self.snapshots:
             record["snapshots"] = torch.stack(self.snapshots)
             record["snapshot_steps"] = torch.tensor(self.snapshot_steps)
-        return {"scene": self.scene.state(), "optimizer": moments, "record": record}
+        moments = moments_of(self.optimizer)
+        groups = {"scene": self.scene.state(), "optimizer": moments, "record": record}
+        return groups if self.own is None else groups | {"own": self.own.state()}
 
     def plain(self) -> dict[str, Any]:
         """The numbers of a checkpoint."""
@@ -78,12 +79,18 @@ class RunState:
         groups: Mapping[str, Mapping[str, Tensor]],
         plain: Mapping[str, Any],
         stage: Stage,
+        own: Learner | None = None,
     ) -> "RunState":
-        """The state that a checkpoint was made from; InputError if parts do not fit."""
+        """The state that a checkpoint was made from; InputError if parts do not fit.
+
+        `own` is a fresh model of the stage, to be brought to where the checkpoint had it.
+        """
         try:
             scene = Gaussians.from_state(groups["scene"])
             optimizer = make_optimizer(scene, stage.adam)
-            _restore_moments(optimizer, groups["optimizer"])
+            restore_moments(optimizer, groups["optimizer"])
+            if own is not None:
+                own.restore(groups["own"])
             record = dict(groups["record"])
             snapshots = list(record.pop("snapshots", torch.empty(0)))
             snapshot_steps = record.pop("snapshot_steps", torch.empty(0)).tolist()
@@ -99,6 +106,7 @@ class RunState:
             scene=scene,
             optimizer=optimizer,
             upkeep=upkeep,
+            own=own,
             counters=counters,
             snapshots=snapshots,
             snapshot_steps=snapshot_steps,
@@ -112,18 +120,3 @@ def make_optimizer(scene: Gaussians, adam: Adam) -> torch.optim.Adam:
         for name, parameter in scene.parameters_by_name().items()
     ]
     return torch.optim.Adam(groups, betas=(adam.beta1, adam.beta2), eps=adam.eps, fused=True)
-
-
-def _restore_moments(optimizer: torch.optim.Adam, moments: Mapping[str, Tensor]) -> None:
-    for group in optimizer.param_groups:
-        parameter = group["params"][0]
-        prefix = f"{group['name']}."
-        found = {k.removeprefix(prefix): v for k, v in moments.items() if k.startswith(prefix)}
-        if not found:
-            continue
-        for key in ("exp_avg", "exp_avg_sq"):
-            if found[key].shape != parameter.shape:
-                raise InputError(
-                    f"The checkpoint's {key} of {group['name']} has another shape."
-                )
-        optimizer.state[parameter] = found

@@ -27,6 +27,7 @@ from splatsmith.images import Reference
 from splatsmith.priors.across import REFERENCE, Sight, check_around, relation_features
 from splatsmith.priors.autoencoder import Autoencoder, AutoencoderShape
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features, channels_last
+from splatsmith.priors.low_rank import EmbeddedAdapter
 from splatsmith.priors.pixels import decode_pixels, encode_pixels
 from splatsmith.priors.precision import fast_precision
 from splatsmith.priors.prediction import Prediction
@@ -71,6 +72,11 @@ class EmbeddedCondition:
         tokens = self.negative_tokens
         return EmbeddedCondition(tokens, nothing, tokens, unrelated, self.image)
 
+    def nothing(self) -> "EmbeddedCondition":
+        """The twin without caption, camera, picture and negative caption."""
+        empty = torch.zeros_like(self.tokens)
+        return replace(self, negative_tokens=empty).negative()
+
     def joined(self, other: "EmbeddedCondition") -> "EmbeddedCondition":
         """The rows of both, these first."""
         relations = [r for r in (self.relation, other.relation) if r is not None]
@@ -94,7 +100,7 @@ class Nature:
 
 
 class EmbeddedPrior:
-    """A frozen denoiser with its vocabulary; implements `Prior` and `OnePassPrior`."""
+    """A frozen denoiser with its vocabulary; a `Prior`, `OnePassPrior` and `Adaptable`."""
 
     default_guidance = 7.0
 
@@ -208,12 +214,17 @@ class EmbeddedPrior:
         noisy = x_t.contiguous(memory_format=torch.channels_last)
         log_snr, tokens = self.schedule.log_snr(t), condition.tokens
         with fast_precision(x_t.device):
-            text, sight = self._read(tokens), self._look(condition)
+            text, sight = self.text_of(tokens), self.sight_of(condition)
             v = self.net(noisy, log_snr, tokens, condition.camera, guidance, text, sight)
         return Prediction.of("v", v.to(x_t.dtype), x_t.detach(), t, self.schedule)
 
-    def _look(self, condition: EmbeddedCondition) -> Sight | None:
-        """The picture is read once, whatever is asked about it."""
+    def adapted(self, rank: int, generator: torch.Generator) -> EmbeddedAdapter:
+        """The same network with low-rank updates of its own, which begin at nothing."""
+        return EmbeddedAdapter(self, rank, generator)
+
+    @torch.no_grad()
+    def sight_of(self, condition: EmbeddedCondition) -> Sight | None:
+        """The picture is read once, whatever is asked about it; None if there is none."""
         looking, image, relation = self.net.looking, condition.image, condition.relation
         if looking is None or image is None or relation is None:
             return None
@@ -225,7 +236,8 @@ class EmbeddedPrior:
             sight.cells.expand(views, -1, -1), sight.summary.expand(views, -1), relation
         )
 
-    def _read(self, tokens: Int[Tensor, "views words"]) -> Text:
+    @torch.no_grad()
+    def text_of(self, tokens: Int[Tensor, "views words"]) -> Text:
         """Each caption is read once; a tenth of a pass is saved by that."""
         rows = []
         for row in tokens:

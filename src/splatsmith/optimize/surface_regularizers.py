@@ -1,0 +1,109 @@
+"""What a surface is asked to be, whatever the prior says: plain functions of meshes and grids.
+
+Each is a mean (over edges, vertices or faces), so a weight means the same for any resolution.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from splatsmith.render.mesh import face_normals
+from splatsmith.scenes.tetrahedra import EDGES
+
+SPREAD = 1e-12  # world units squared, under roots and quotients
+
+
+def normal_consistency(
+    vertices: Float[Tensor, "vertices 3"],
+    faces: Int[Tensor, "faces 3"],
+    neighbors: Int[Tensor, "faces 3"],
+) -> Float[Tensor, ""]:
+    """Mean of 1 - cos of the angle between faces that share an edge: 0 flat, 2 folded."""
+    normals = F.normalize(face_normals(vertices, faces), dim=-1)
+    face, corner = (neighbors >= 0).nonzero(as_tuple=True)
+    if len(face) == 0:
+        return vertices.sum() * 0
+    other = neighbors[face, corner]
+    return (1 - (normals[face] * normals[other]).sum(dim=-1)).mean()
+
+
+def laplacian(
+    vertices: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces 3"]
+) -> Float[Tensor, ""]:
+    """Mean squared distance (world units) of vertices to the mean of their neighbors.
+
+    The uniform Laplacian: a neighbor counts once for each face that it shares with the vertex,
+    which in a closed mesh is twice for all.
+    """
+    start, end = _directed(faces)
+    total = torch.zeros_like(vertices).index_add(0, start, vertices[end])
+    count = torch.zeros_like(vertices[:, 0]).index_add(
+        0, start, torch.ones_like(end).to(vertices)
+    )
+    used = count > 0
+    mean = total[used] / count[used][:, None]
+    return (vertices[used] - mean).square().sum(dim=-1).sum() / max(1, int(used.sum()))
+
+
+def edge_length(
+    vertices: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces 3"]
+) -> Float[Tensor, ""]:
+    """Mean squared length of the faces' edges, world units squared."""
+    start, end = _directed(faces)
+    squares = (vertices[start] - vertices[end]).square().sum(dim=-1)
+    return squares.sum() / max(1, len(squares))
+
+
+def sign_changes(
+    sdf: Float[Tensor, "points"], cells: Int[Tensor, "cells 4"]
+) -> Float[Tensor, ""]:
+    """How strongly the grid's edges across the surface insist: floaters inside dissolve.
+
+    Munkberg et al. 2022 (nvdiffrec), equation 2: over all edges with two signs, the cross
+    entropy of each end's distance as a logit against the sign of the other; the mean over them.
+    0 if no edge crosses.
+    """
+    pairs = cells[:, torch.tensor(EDGES, device=cells.device)].reshape(-1, 2)
+    signs = sdf[pairs] > 0
+    pairs = pairs[signs[:, 0] != signs[:, 1]].sort(dim=1).values.unique(dim=0)
+    if len(pairs) == 0:
+        return sdf.sum() * 0
+    ends = sdf[pairs]
+    against = (ends.flip(1) > 0).to(sdf)
+    return F.binary_cross_entropy_with_logits(ends, against, reduction="sum") / len(pairs)
+
+
+def eikonal(
+    sdf: Float[Tensor, "points"],
+    points: Float[Tensor, "points 3"],
+    cells: Int[Tensor, "cells 4"],
+    reach: float | None = None,
+) -> Float[Tensor, ""]:
+    """Mean of (|gradient| - 1)^2 over cells: the function rises as a distance does.
+
+    The function is linear in a cell, so its gradient there is exact. `reach` leaves out cells
+    with a corner further than that (world units) from the surface, by their own distances.
+    """
+    if reach is not None:
+        cells = cells[(sdf.detach().abs()[cells] < reach).all(dim=1)]
+    if len(cells) == 0:
+        return sdf.sum() * 0
+    corners, values = points[cells], sdf[cells]
+    sides = corners[:, 1:] - corners[:, :1]
+    rise = values[:, 1:] - values[:, :1]
+    # Cramer's rule by cross products, which is far quicker than many small solves.
+    a, b, c = sides.unbind(dim=1)
+    across = torch.stack(
+        [torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)], dim=1
+    )
+    volume = (a * across[:, 0]).sum(dim=-1)
+    gradient = (rise[:, :, None] * across).sum(dim=1) / volume[:, None]
+    length = (gradient.square().sum(dim=-1) + SPREAD).sqrt()
+    return (length - 1).square().mean()
+
+
+def _directed(faces: Int[Tensor, "faces 3"]) -> tuple[Tensor, Tensor]:
+    """Both ways of every side of every face: start and end."""
+    start, end = faces.reshape(-1), faces[:, [1, 2, 0]].reshape(-1)
+    return torch.cat([start, end]), torch.cat([end, start])
