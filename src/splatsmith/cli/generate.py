@@ -1,11 +1,17 @@
 """`splatsmith generate`: a prompt becomes an asset."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from splatsmith.errors import InputError
+
+if TYPE_CHECKING:
+    from splatsmith.images import Reference
+
+Matting = Literal["auto", "plain", "rembg"]
+USUAL_VIEW = (0.0, 15.0)  # degrees: the front, from a little above
 
 MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 
@@ -23,8 +29,8 @@ def generate(
     overwrite: bool = False,
     prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
     image: MaybePath = None,
-    view: tuple[float, float] = (0.0, 15.0),
-    matting: Literal["auto", "plain", "rembg"] = "auto",
+    view: tuple[float, float] = USUAL_VIEW,
+    matting: Matting = "auto",
     nearest: bool = False,
     negative: Annotated[str, tyro.conf.arg(metavar="WORDS")] = "",
     hide: Annotated[
@@ -60,21 +66,15 @@ def generate(
     unsaid = (None, None, None)
     if resume is not None and given != (unsaid, 0, "quick", [], False, False, "", []):
         raise InputError("A resumed run has its prompt, seed and recipe; give --resume alone.")
-    if image is None and (view, matting) != ((0.0, 15.0), "auto"):
-        raise InputError("--view and --matting are about a picture; give one by --image.")
     if threads is not None and threads < 1:
         raise InputError(f"--threads must be 1 or more, got {threads}.")
-    from splatsmith.images import read_reference
+    reference = _reference(image, view, matting)
     from splatsmith.optimize import run
 
     if resume is not None:
         result = run.resume(resume, prior=prior, threads=threads, progress=True)
     else:
         words = prompt if prompt is not None else ""
-        azimuth, elevation = view
-        reference = image and read_reference(
-            image, azimuth=azimuth, elevation=elevation, matting=matting
-        )
         result = run.generate(
             words,
             seed=seed,
@@ -93,3 +93,16 @@ def generate(
     print(f"{result.scene.count} splats in {result.metrics['seconds']:.1f} s")
     for path in result.paths.values():
         print(path)
+
+
+def _reference(
+    image: Path | None, view: tuple[float, float], matting: Matting
+) -> "Reference | None":
+    if image is None:
+        if (view, matting) != (USUAL_VIEW, "auto"):
+            raise InputError("--view and --matting are about a picture; give one by --image.")
+        return None
+    from splatsmith.images import read_reference
+
+    azimuth, elevation = view
+    return read_reference(image, azimuth=azimuth, elevation=elevation, matting=matting)
