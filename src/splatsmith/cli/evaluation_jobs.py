@@ -40,6 +40,7 @@ from splatsmith.recipes.load import load_recipe, overridden
 from splatsmith.recipes.pace import paced
 from splatsmith.recipes.schema import Recipe
 from splatsmith.scenes.gaussians import Gaussians
+from splatsmith.scenes.handover import handed_out
 from splatsmith.toybox.split import split_of
 
 SAMPLE_STEPS, SAMPLE_GUIDANCE = 20, 3.0  # of the pictures that the prior draws by itself
@@ -195,7 +196,8 @@ def truth(prompt: str, seed: int = 0) -> Gaussians:
 
 def start(bench: Bench, prompt: str) -> Gaussians:
     """The scene of seed 0 before its first step."""
-    return run.fresh_state(replace(bench.plan, seed=0)).scene
+    scene = run.fresh_state(replace(bench.plan, seed=0)).scene
+    return handed_out(scene, torch.Generator().manual_seed(0))
 
 
 def samples(bench: Bench, prompt: str) -> Float[Tensor, "views 96 96 3"]:

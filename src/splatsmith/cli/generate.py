@@ -70,6 +70,7 @@ def generate(
         raise InputError(f"--threads must be 1 or more, got {threads}.")
     reference = _reference(image, view, matting)
     from splatsmith.optimize import run
+    from splatsmith.scenes.kinds import described
 
     if resume is not None:
         result = run.resume(resume, prior=prior, threads=threads, progress=True)
@@ -90,7 +91,7 @@ def generate(
             threads=threads,
             progress=True,
         )
-    print(f"{result.scene.count} splats in {result.metrics['seconds']:.1f} s")
+    print(f"{described(result.scene)} in {result.metrics['seconds']:.1f} s")
     for path in result.paths.values():
         print(path)
 

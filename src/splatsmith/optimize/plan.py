@@ -11,12 +11,13 @@ from splatsmith.distill import VSD
 from splatsmith.errors import InputError
 from splatsmith.files import sha256_of
 from splatsmith.images import Reference
-from splatsmith.optimize.stage import Setting
+from splatsmith.optimize.setting import Setting
 from splatsmith.priors.protocol import Adaptable, Prior
 from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.prompts.vocabulary import Vocabulary
 from splatsmith.recipes.load import recipe_toml
 from splatsmith.recipes.schema import Recipe, Stage
+from splatsmith.scenes.handover import check_marching_cubes, needs_marching_cubes
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +93,11 @@ class Plan:
         settings = []
         first = 0
         snapshots = evenly(self.recipe.steps, self.recipe.output.snapshots)
-        for stage in self.recipe.stage:
+        for stage, kind in zip(self.recipe.stage, self.recipe.kinds, strict=True):
             settings.append(
                 Setting(
                     stage=stage,
+                    kind=kind,
                     first=first,
                     seed=self.seed,
                     prompt=self._prompt_for(stage),
@@ -141,6 +143,8 @@ def make_plan(
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
     _check_image(plan)
+    if needs_marching_cubes(recipe.kinds):
+        check_marching_cubes()
     return plan
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from splatsmith.errors import InputError
 from splatsmith.images import Reference
-from splatsmith.scenes.gaussians import Gaussians
+from splatsmith.scenes.kinds import Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class ReferenceView:
 def reference_loss(
     settings: ReferenceView,
     image: Reference,
-    scene: Gaussians,
+    scene: Scene,
     size: int,
     background: Float[Tensor, "3"],
     progress: float,

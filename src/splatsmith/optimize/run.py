@@ -22,14 +22,13 @@ from splatsmith.optimize.result import Callback, Result
 from splatsmith.optimize.save import drop_unfinished, load_checkpoint, tidy
 from splatsmith.optimize.signals import Signals
 from splatsmith.optimize.stage import own_model, run_stage
-from splatsmith.optimize.state import RunState, make_optimizer
+from splatsmith.optimize.state import RunState, fresh_upkeep, make_optimizer
 from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
 from splatsmith.priors.protocol import Prior
 from splatsmith.recipes.load import load_recipe, overridden, parse_recipe, recipe_toml
 from splatsmith.recipes.schema import Recipe
-from splatsmith.scenes.starts import begin
-from splatsmith.scenes.upkeep import UpkeepState
+from splatsmith.scenes.kinds import begin_any
 
 
 def generate(
@@ -138,12 +137,12 @@ def fresh_state(plan: Plan) -> RunState:
     """The run before its first step."""
     stage = plan.recipe.stage[0]
     assert stage.start is not None, "the schema refuses recipes without a start"
-    scene = begin(stage.start, stream(plan.seed, "start", 0))
+    scene = begin_any(stage.start, stream(plan.seed, "start", 0))
     return RunState(
         step=0,
         scene=scene,
         optimizer=make_optimizer(scene, stage.adam),
-        upkeep=UpkeepState.empty(scene),
+        upkeep=fresh_upkeep(scene),
     )
 
 
@@ -255,7 +254,7 @@ def _state_of(place: RunFolder, plan: Plan) -> tuple[RunState, Mark]:
     settings = [s for s in plan.settings() if s.first < found.step or s.first == 0]
     setting = settings[-1]
     state = RunState.restore(
-        found.step, found.groups, found.counters, setting.stage, own_model(setting)
+        found.step, found.groups, found.counters, setting, own_model(setting)
     )
     every, last = plan.recipe.output.save_every, plan.recipe.steps
     tidy(place.checkpoints, found.step, lambda step: step % every == 0 or step == last)

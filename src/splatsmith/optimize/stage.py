@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from splatsmith.cameras import Cameras
 from splatsmith.distill import (
     VSD,
     Distilled,
@@ -25,48 +24,16 @@ from splatsmith.distill import (
 )
 from splatsmith.optimize import guards, regularizers
 from splatsmith.optimize.book import Book
+from splatsmith.optimize.drawing import Seen, backgrounds, look
 from splatsmith.optimize.own_model import Learner
 from splatsmith.optimize.reference import reference_loss
+from splatsmith.optimize.setting import Setting
 from splatsmith.optimize.state import RunState
-from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
-from splatsmith.priors.protocol import Condition, Prior
-from splatsmith.prompts import Prompt
-from splatsmith.recipes.schema import Stage
-from splatsmith.render.picture import Picture
-from splatsmith.scenes import upkeep
+from splatsmith.priors.protocol import Condition
+from splatsmith.scenes import Gaussians, upkeep
 
 SNAPSHOT = 64  # pixels a side of the small pictures that progress.png is made of
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Setting:
-    """What stays the same throughout a stage."""
-
-    stage: Stage
-    first: int  # finished steps of the stages before
-    seed: int
-    prompt: Prompt
-    prior: Prior
-    snapshots: frozenset[int]  # steps of the whole run at which to keep small pictures
-
-    def progress(self, step: int) -> float:
-        """0 at the stage's first step, 1 at its last one."""
-        return (step - self.first) / max(1, self.stage.steps - 1)
-
-    def draws(self, name: str, step: int) -> torch.Generator:
-        """The generator for one kind of draw at one step."""
-        return stream(self.seed, name, step)
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What the cameras of a step saw, and x, which is what the prior will see of it."""
-
-    cameras: Cameras
-    picture: Picture
-    x: Float[Tensor, "views channels rows columns"]
-    offset: Float[Tensor, "views splats 2"] | None  # its gradient is what upkeep needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +51,8 @@ def run_stage(setting: Setting, state: RunState, book: Book) -> None:
     """Take the steps of the stage that are still to be taken."""
     stage = setting.stage
     if state.step == setting.first:
-        state.begin_stage(stage, own_model(setting))
+        draws = setting.draws("convert", state.step)
+        state.begin_stage(stage, own_model(setting), draws)
     while state.step < setting.first + stage.steps:
         taken = take_step(setting, state, book.timers)
         with book.timers("upkeep"):
@@ -107,7 +75,7 @@ def take_step(setting: Setting, state: RunState, timers: Timers) -> Taken:
     state.optimizer.zero_grad(set_to_none=True)
     try:
         with timers("render"):
-            seen = look(setting, state)
+            seen = look(setting, state.scene, state.step)
         guards.check("render", seen.x)
         with timers("prior"), torch.no_grad():
             distilled = ask(setting, state, seen)
@@ -126,20 +94,6 @@ def take_step(setting: Setting, state: RunState, timers: Timers) -> Taken:
         return Taken(skipped=bad.tensor)
     distance = (seen.x.detach() - distilled.pseudo_ground_truth).square().mean()
     return Taken(float(loss.detach()), math.sqrt(float(distance)), "", seen, distilled)
-
-
-def look(setting: Setting, state: RunState) -> Seen:
-    """Draw cameras and background, and render the scene."""
-    stage, scene = setting.stage, state.scene
-    guards.check("log_scales", scene.scales)
-    draws = setting.draws("cameras", state.step)
-    cameras = stage.cameras.sample(stage.views, stage.size, stage.size, draws)
-    background = backgrounds(setting, state.step)
-    offset = None
-    if stage.upkeep is not None:
-        offset = torch.zeros(stage.views, scene.count, 2, requires_grad=True)
-    picture = scene.render(cameras, background, screen_offset=offset)
-    return Seen(cameras, picture, setting.prior.encode(picture.color), offset)
 
 
 def ask(setting: Setting, state: RunState, seen: Seen) -> Distilled:
@@ -192,19 +146,11 @@ def regularized(
 ) -> Float[Tensor, ""] | None:
     """What the recipe asks of the scene beside the prior; None if it asks for nothing."""
     settings, progress = setting.stage.regularize, setting.progress(state.step)
-    pictures = None
+    target = None
     if at(settings.exterior, progress):
-        target = setting.prior.decode(distilled.pseudo_ground_truth)
-        pictures = (seen.picture.alpha, resized(target, setting.stage.size).clamp(0, 1))
-    return regularizers.regularization(settings, state.scene, pictures, progress)
-
-
-def backgrounds(setting: Setting, step: int) -> Float[Tensor, "views 3"]:
-    """What lies behind the scene in each view, 0..1."""
-    stage = setting.stage
-    if stage.background == "random":
-        return torch.rand(stage.views, 3, generator=setting.draws("background", step))
-    return torch.full((stage.views, 3), 1.0 if stage.background == "white" else 0.0)
+        decoded = setting.prior.decode(distilled.pseudo_ground_truth)
+        target = resized(decoded, setting.stage.size).clamp(0, 1)
+    return regularizers.regularization(settings, state.scene, seen.picture, target, progress)
 
 
 def move(setting: Setting, state: RunState) -> None:
@@ -219,8 +165,8 @@ def move(setting: Setting, state: RunState) -> None:
 
 def keep_up(setting: Setting, state: RunState, taken: Taken) -> upkeep.UpkeepReport | None:
     """Density control, after a step that was undone too; None if the stage has none."""
-    settings = setting.stage.upkeep
-    if settings is None:
+    settings, scene = setting.stage.upkeep, state.scene
+    if settings is None or state.upkeep is None or not isinstance(scene, Gaussians):
         return None
     if taken.seen is not None and taken.seen.offset is not None:
         gradient = taken.seen.offset.grad
@@ -230,7 +176,7 @@ def keep_up(setting: Setting, state: RunState, taken: Taken) -> upkeep.UpkeepRep
             )
     draws = setting.draws("upkeep", state.step)
     step = state.step - setting.first
-    return upkeep.apply(settings, state.upkeep, state.scene, state.optimizer, step, draws)
+    return upkeep.apply(settings, state.upkeep, scene, state.optimizer, step, draws)
 
 
 def keep_snapshot(setting: Setting, state: RunState, taken: Taken) -> None:

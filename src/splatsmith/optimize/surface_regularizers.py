@@ -3,13 +3,73 @@
 Each is a mean (over edges, vertices or faces), so a weight means the same for any resolution.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from splatsmith.distill.curves import Varying, at, check_range
 from splatsmith.render.mesh import face_normals
-from splatsmith.scenes.tetrahedra import EDGES
+from splatsmith.render.raster import face_neighbors
+from splatsmith.scenes.mesh import Mesh
+from splatsmith.scenes.tetrahedra import EDGES, Tetrahedra
+
+NAMES = ("normal_consistency", "laplacian", "edge_length", "sign_changes", "eikonal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceRegularize:
+    """Weights of the regularizers of meshes and tetrahedra, 0 or more, which may vary."""
+
+    kind: Literal["surface"] = "surface"
+    normal_consistency: Varying = 0.0  # faces that share an edge look the same way
+    laplacian: Varying = 0.0  # vertices lie amid their neighbors
+    edge_length: Varying = 0.0  # edges are short
+    sign_changes: Varying = 0.0  # few edges of the grid cross the surface; of tetrahedra only
+    eikonal: Varying = 0.0  # distances rise as distances do; of tetrahedra only
+    exterior: Varying = 0.0  # on alpha around the object in the target, where that is white
+
+    def __post_init__(self) -> None:
+        for name in (*NAMES, "exterior"):
+            check_range(name, getattr(self, name), 0)
+
+
+def surface_regularization(
+    settings: SurfaceRegularize, scene: Tetrahedra | Mesh, progress: float
+) -> list[Float[Tensor, ""]]:
+    """The weighted terms that the settings ask for, but `exterior`."""
+    weights = {name: at(getattr(settings, name), progress) for name in NAMES}
+    wanted = {name: weight for name, weight in weights.items() if weight}
+    if not wanted:
+        return []
+    found = _of_tetrahedra(scene) if isinstance(scene, Tetrahedra) else _of_mesh(scene)
+    return [weight * found[name]() for name, weight in wanted.items() if name in found]
+
+
+def _of_tetrahedra(scene: Tetrahedra) -> dict[str, Callable[[], Tensor]]:
+    vertices, faces, _, closed = scene.surface()
+    neighbors = face_neighbors(faces, len(vertices))
+    return {
+        "normal_consistency": lambda: normal_consistency(vertices, faces, neighbors),
+        "laplacian": lambda: laplacian(vertices, faces),
+        "edge_length": lambda: edge_length(vertices, faces),
+        "sign_changes": lambda: sign_changes(closed, scene.grid.cells),
+        "eikonal": lambda: eikonal(closed, scene.points, scene.grid.cells, 2 * scene.grid.cube),
+    }
+
+
+def _of_mesh(scene: Mesh) -> dict[str, Callable[[], Tensor]]:
+    vertices, faces = scene.vertices, scene.faces
+    return {
+        "normal_consistency": lambda: normal_consistency(vertices, faces, scene.neighbors),
+        "laplacian": lambda: laplacian(vertices, faces),
+        "edge_length": lambda: edge_length(vertices, faces),
+    }
+
 
 SPREAD = 1e-12  # world units squared, under roots and quotients
 
