@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "variants.hpp"
 #include "mesh_job.hpp"
 #include "pool.hpp"
 
@@ -39,35 +40,12 @@ using Maybe = std::optional<Floats>;
 
 namespace {
 
-// Fastest first.
-std::vector<const Kernels*> supported() {
-  std::vector<const Kernels*> list;
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    list.push_back(&avx512::mesh_kernels);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    list.push_back(&avx2::mesh_kernels);
-#endif
-  list.push_back(&baseline::mesh_kernels);
+const std::vector<const Kernels*>& variants() {
+  static const std::vector<const Kernels*> list = KERNEL_VARIANTS(mesh_kernels);
   return list;
 }
 
-// The fastest kernels of this machine, or those that SPLATSMITH_ISA names.
-const Kernels& choose() {
-  static const std::vector<const Kernels*> list = supported();
-  const char* wish = std::getenv("SPLATSMITH_ISA");
-  if (wish == nullptr || *wish == 0) return *list[0];
-  std::string names;
-  for (const Kernels* kernels : list) {
-    if (std::strcmp(kernels->name, wish) == 0) return *kernels;
-    names += std::string(names.empty() ? "" : ", ") + kernels->name;
-  }
-  throw nb::value_error(
-      ("SPLATSMITH_ISA is \"" + std::string(wish) + "\", but this machine has " + names)
-          .c_str());
-}
+const Kernels& choose() { return *chosen(variants()); }
 
 Mesh mesh_of(const Floats& clip, const Indices& faces, const Indices& pictures) {
   return {clip.data(), faces.data(), (int64_t)clip.shape(1), (int64_t)faces.shape(0),
@@ -381,11 +359,7 @@ void density(const Floats& means, const Floats& rows, const Floats& opacities,
   });
 }
 
-std::vector<std::string> isas() {
-  std::vector<std::string> names;
-  for (const Kernels* kernels : supported()) names.push_back(kernels->name);
-  return names;
-}
+std::vector<std::string> isas() { return names_of(variants()); }
 
 }  // namespace
 

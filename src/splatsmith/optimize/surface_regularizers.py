@@ -16,7 +16,7 @@ from splatsmith.distill.curves import Varying, at, check_range
 from splatsmith.render.mesh import face_normals
 from splatsmith.render.raster import face_neighbors
 from splatsmith.scenes.mesh import Mesh
-from splatsmith.scenes.tetrahedra import EDGES, Tetrahedra
+from splatsmith.scenes.tetrahedra import Tetrahedra
 
 NAMES = ("normal_consistency", "laplacian", "edge_length", "sign_changes", "eikonal")
 
@@ -51,13 +51,13 @@ def surface_regularization(
 
 
 def _of_tetrahedra(scene: Tetrahedra) -> dict[str, Callable[[], Tensor]]:
-    vertices, faces, _, closed = scene.surface()
+    vertices, faces, cut, closed = scene.surface()
     neighbors = face_neighbors(faces, len(vertices))
     return {
         "normal_consistency": lambda: normal_consistency(vertices, faces, neighbors),
         "laplacian": lambda: laplacian(vertices, faces),
         "edge_length": lambda: edge_length(vertices, faces),
-        "sign_changes": lambda: sign_changes(closed, scene.grid.cells),
+        "sign_changes": lambda: sign_changes(closed, cut.ends),
         "eikonal": lambda: eikonal(closed, scene.points, scene.grid.cells, 2 * scene.grid.cube),
     }
 
@@ -116,22 +116,18 @@ def edge_length(
 
 
 def sign_changes(
-    sdf: Float[Tensor, "points"], cells: Int[Tensor, "cells 4"]
+    sdf: Float[Tensor, "points"], ends: Int[Tensor, "crossings 2"]
 ) -> Float[Tensor, ""]:
-    """How strongly the grid's edges across the surface insist: floaters inside dissolve.
+    """How strongly distances insist on the surface where it is: floaters inside dissolve.
 
-    Munkberg et al. 2022 (nvdiffrec), equation 2: over all edges with two signs, the cross
-    entropy of each end's distance as a logit against the sign of the other; the mean over them.
-    0 if no edge crosses.
+    Munkberg et al. 2022 (nvdiffrec): over the grid's edges that the surface crosses, the cross
+    entropy of each end's distance, as a logit, against the sign of the other end; the mean over
+    them, 0 if there are none. `ends` are those of a `tetrahedra.Cut`: inside, outside.
     """
-    pairs = cells[:, torch.tensor(EDGES, device=cells.device)].reshape(-1, 2)
-    signs = sdf[pairs] > 0
-    pairs = pairs[signs[:, 0] != signs[:, 1]].sort(dim=1).values.unique(dim=0)
-    if len(pairs) == 0:
+    if len(ends) == 0:
         return sdf.sum() * 0
-    ends = sdf[pairs]
-    against = (ends.flip(1) > 0).to(sdf)
-    return F.binary_cross_entropy_with_logits(ends, against, reduction="sum") / len(pairs)
+    against = sdf.new_tensor([1.0, 0.0]).expand(len(ends), 2)
+    return F.binary_cross_entropy_with_logits(sdf[ends], against, reduction="sum") / len(ends)
 
 
 def eikonal(

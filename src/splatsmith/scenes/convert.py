@@ -25,7 +25,7 @@ Density = Callable[[Float[Tensor, "points 3"]], Float[Tensor, "points"]]
 Color = Callable[[Float[Tensor, "points 3"]], Float[Tensor, "points 3"]]
 
 CHUNK = 1 << 18  # points that a field is asked for at once
-BAND = 3  # cubes of a tetrahedral grid about a mesh within which distances are exact
+BAND = 2  # cubes of a tetrahedral grid about a mesh within which distances are exact
 FLAT = 0.1  # thickness of a splat on a surface, in its width
 
 

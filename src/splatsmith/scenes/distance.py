@@ -36,8 +36,8 @@ def signed_distance(
         raise InputError(f"The band of distances must be positive, got {band}.")
     check_closed(faces)
     inside = _turns(vertices.double(), faces, lattice) > 0
-    distance = _unsigned(vertices.double(), faces, lattice, band)
-    return torch.where(inside, -distance, distance).to(vertices)
+    distance = _unsigned(vertices, faces, lattice, band)
+    return torch.where(inside, -distance, distance)
 
 
 def check_closed(faces: Int[Tensor, "faces 3"]) -> None:

@@ -27,6 +27,7 @@ from splatsmith.scenes.paint import FieldColors, paint_from_state
 REACH = 0.24
 BOUND = 1.0  # the grid fills the cube from -BOUND to BOUND, world units
 
+ONES = 0x01010101
 # The edges of a tetrahedron, as pairs of its corners.
 EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 
@@ -143,10 +144,12 @@ def marching_tetrahedra(sdf: Float[Tensor, "points"], cells: Int[Tensor, "cells 
     two signs gives one vertex, which all cells about it share.
     """
     inside = sdf < 0
-    bits = inside[cells]
-    case = (bits * torch.tensor([1, 2, 4, 8], device=sdf.device)).sum(dim=1)
-    crossed = ((case > 0) & (case < 15)).nonzero()[:, 0]
-    cells, case = cells[crossed], case[crossed]
+    # The four signs of a cell as the bytes of one integer: nearly all cells are 0 or ONES.
+    signs = inside.index_select(0, cells.reshape(-1)).view(torch.uint8)
+    packed = signs.view(torch.int32)
+    crossed = ((packed != 0) & (packed != ONES)).nonzero()[:, 0]
+    cells = cells[crossed]
+    case = (inside[cells] * torch.tensor([1, 2, 4, 8], device=sdf.device)).sum(dim=1)
     pairs = cells[:, torch.tensor(EDGES, device=sdf.device)]
     here, there = inside[pairs].unbind(dim=-1)
     low, high = pairs.amin(dim=-1), pairs.amax(dim=-1)
