@@ -81,7 +81,7 @@ def test_negative_and_hidden_words_come_through(prior_file, call, tmp_path):
     )
     assert code == 0, said
     report = json.loads((out / "report.json").read_text())
-    assert (report["negative"], report["hide"]) == ("blue cube", ["red=back,side"])
+    assert (report["negative"], report["hide"]) == ("a blue cube", ["red=back,side"])
     code, _, said = call(*words, "--overwrite", "--hide", "green=back")
     assert (code, 'does not say "green"' in said) == (2, True)
     code, _, said = call(*words, "--overwrite", "--negative", "a violin")
@@ -146,7 +146,16 @@ def test_help_names_the_commands_and_needs_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for name in ("generate", "words", "render", "recipes", "evaluate", "doctor", "train"):
+    for name in (
+        "generate",
+        "words",
+        "render",
+        "convert",
+        "recipes",
+        "evaluate",
+        "doctor",
+        "train",
+    ):
         assert name in done.stdout
 
 

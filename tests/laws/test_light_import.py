@@ -5,7 +5,18 @@ import os
 import subprocess
 import sys
 
-EXTRAS = {"gsplat", "skimage", "diffusers", "transformers", "ray", "viser", "trimesh", "rembg"}
+EXTRAS = {
+    "gsplat",
+    "skimage",
+    "diffusers",
+    "transformers",
+    "ray",
+    "viser",
+    "trimesh",
+    "pxr",
+    "rembg",
+    "zstandard",
+}
 
 LIST_MODULES = """
 import json, sys, time

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from running import Stop, contents, stop_at
 from torch import nn
 
 from splatsmith import InputError, generate, resume
@@ -167,28 +168,6 @@ def test_a_prior_that_cannot_be_adapted_is_refused_before_the_run(prior, recipe,
     with pytest.raises(InputError, match="this prior has no place for one"):
         generate("a ball", prior=prior, recipe=recipe, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-class Stop(Exception):
-    """Ends a run from its callback."""
-
-
-def stop_at(step):
-    def callback(info):
-        if info.step == step:
-            raise Stop
-
-    return callback
-
-
-def contents(folder):
-    volatile = {"report.json", "turntable.mp4"}
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in files
-        if path.name not in volatile
-    }
 
 
 @pytest.fixture(scope="module")

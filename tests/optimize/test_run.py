@@ -7,6 +7,7 @@ import os
 import signal
 
 import pytest
+from running import Stop, contents, stop_at
 
 import splatsmith
 from splatsmith import InputError, InvalidFile, generate, resume
@@ -15,31 +16,6 @@ from splatsmith.optimize.plan import make_plan
 from splatsmith.optimize.save import CheckpointWarning, finished_steps, folder_of
 from splatsmith.optimize.signals import Interrupted
 from splatsmith.recipes.load import load_recipe
-
-
-class Stop(Exception):
-    """Ends a run from its callback, as abruptly as the test can."""
-
-
-def stop_at(step, action=None):
-    def callback(info):
-        if info.step == step:
-            if action is None:
-                raise Stop
-            action()
-
-    return callback
-
-
-def contents(folder):
-    """Every byte that must not depend on interruptions."""
-    volatile = {"report.json", "turntable.mp4"}
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in files
-        if path.name not in volatile
-    }
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import TextIO
 import tyro
 
 from splatsmith.cli.compare import compare
+from splatsmith.cli.convert import convert
 from splatsmith.cli.doctor import doctor
 from splatsmith.cli.evaluate import evaluate
 from splatsmith.cli.generate import generate
@@ -23,6 +24,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "generate": generate,
     "words": words,
     "render": render,
+    "convert": convert,
     "recipes": recipes,
     "doctor": doctor,
     "train": train,
