@@ -130,3 +130,30 @@ def test_a_sheet_has_a_row_per_elevation_with_the_front_first():
     assert len(sheet_cameras(8, 8)) == 16
     with pytest.raises(InputError, match="at least one azimuth"):
         sheet_cameras(8, 8, elevations=())
+
+
+def test_cameras_together_stand_evenly_around_at_one_height(gen):
+    sampler = OrbitSampler(together=4, radius=(3.0, 3.4), fovy=(35.0, 45.0))
+    cameras = sampler.sample(8, 16, 16, gen)
+    azimuth = cameras.azimuth.view(2, 4)
+    turns = torch.remainder(azimuth - azimuth[:, :1], 360)
+    torch.testing.assert_close(turns, torch.tensor([[0.0, 90, 180, 270]] * 2))
+    assert (azimuth[0, 0] - azimuth[1, 0]).abs() > 1
+    for values in (cameras.elevation, cameras.radius, cameras.K[:, 0, 0]):
+        groups = values.view(2, 4)
+        assert (groups == groups[:, :1]).all()
+        assert groups[0, 0] != groups[1, 0]
+    with pytest.raises(InputError, match="4 together, and 6 is no multiple"):
+        sampler.sample(6, 16, 16, gen)
+    with pytest.raises(InputError, match="together must lie in 1 to 64"):
+        OrbitSampler(together=0)
+
+
+def test_cameras_on_their_own_are_drawn_as_before(gen):
+    """What a seed gave before there were groups, it gives still."""
+    cameras = OrbitSampler().sample(3, 8, 8, torch.Generator().manual_seed(3))
+    draws = torch.rand(4, 3, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(cameras.radius, torch.full((3,), 3.2))
+    sine = torch.sin(torch.deg2rad(cameras.elevation))
+    low, high = (math.sin(math.radians(e)) for e in (-10.0, 60.0))
+    torch.testing.assert_close((sine - low) / (high - low), draws[1], atol=1e-5, rtol=0)

@@ -45,6 +45,25 @@ def test_generate_leaves_a_run_and_says_where(made):
     assert report["prior"]["sha256"]
 
 
+def test_generate_takes_a_picture_and_keeps_it(call, prior_file, tmp_path):
+    picture = Image.new("RGB", (60, 40), "white")
+    picture.paste("red", (20, 10, 40, 30))
+    picture.save(tmp_path / "thing.jpg")
+    out = tmp_path / "run"
+    code, said, _ = call(
+        *("generate", "a red ball", "--image", tmp_path / "thing.jpg", "--view", 30, 20),
+        *("--recipe", "picture", *TINY, "--out", out, "--prior", prior_file),
+    )
+    assert code == 0
+    assert str(out / "reference.png") in said
+    report = json.loads((out / "report.json").read_text())
+    assert (report["image"]["azimuth"], report["image"]["elevation"]) == (30, 20)
+    with Image.open(out / "reference.png") as kept:
+        assert (kept.mode, kept.size) == ("RGBA", (256, 256))
+        assert kept.getpixel((128, 128))[0] > 240
+        assert kept.getpixel((10, 10))[3] == 0
+
+
 def test_a_finished_run_can_be_resumed_without_harm(made, call):
     out, _ = made
     before = (out / "scene.ply").read_bytes()

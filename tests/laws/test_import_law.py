@@ -10,6 +10,7 @@ import source
 PICTURES = {"cameras", "render", "scenes"}  # the side that knows what is drawn
 WORDS = {
     "cameras",
+    "images",
     "prompts",
     "toybox.words",
     "priors",
@@ -24,8 +25,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "memory": set(),
     "cameras": set(),
     "toybox": {"cameras"},
-    "prompts": {"toybox.words"},
-    "priors": {"cameras", "prompts", "toybox.words"},
+    "images": {"cameras"},
+    "prompts": {"images", "toybox.words"},
+    "priors": {"cameras", "images", "prompts", "toybox.words"},
     "distill": {"cameras", "prompts", "priors"},
     "render": {"cameras"},
     "scenes": {"cameras", "render"},
@@ -87,6 +89,7 @@ def test_every_file_keeps_the_import_law():
         ("toybox/x.py", "from splatsmith.scenes import Gaussians"),
         ("optimize/x.py", "from splatsmith.cli.main import main"),
         ("cameras/x.py", "from splatsmith.prompts import Prompt"),
+        ("images/x.py", "from splatsmith.prompts import Prompt"),
         ("scenes/x.py", "from splatsmith import _splat"),
         ("scenes/x.py", "import splatsmith"),
         ("gadgets/x.py", "import math"),

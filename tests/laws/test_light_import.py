@@ -14,6 +14,7 @@ EXTRAS = {
     "viser",
     "trimesh",
     "pxr",
+    "rembg",
     "zstandard",
 }
 

@@ -9,11 +9,13 @@ import dataclasses
 import hashlib
 import typing
 
+import numpy as np
 import pytest
 import torch
 
 from splatsmith import generate
 from splatsmith.errors import InputError
+from splatsmith.images import Reference
 from splatsmith.optimize.plan import make_plan
 from splatsmith.priors.analytic import AnalyticPrior
 from splatsmith.priors.embedded import EmbeddedPrior
@@ -38,6 +40,7 @@ background = "white"
 start = { kind = "ball", count = 24, radius = 0.6, opacity = 0.6, color_spread = 0.5 }
 cameras = { radius = [3.0, 3.4], fovy = [38.0, 42.0], jitter = 0.01 }
 regularize = { sparsity = 0.1, outside = 0.1, needles = 0.1, size = 0.1, exterior = 0.1, needle_ratio = 1.0, largest = 0.05 }
+reference = { color = 5.0, mask = 5.0 }
 
 [stage.score]
 kind = "sds"
@@ -103,6 +106,7 @@ CHANGES = {
     "cameras.uniform_on_sphere": "false",
     "cameras.stratified": "false",
     "cameras.jitter": "0.02",
+    "cameras.together": "2",
     "score.kind": "sjc",
     "score.guidance": "4.0",
     "score.rescale": "0.5",
@@ -121,6 +125,12 @@ CHANGES = {
     "adam.beta1": "0.8",
     "adam.beta2": "0.9",
     "adam.eps": "1e-2",
+    "reference.color": "500.0",
+    "reference.mask": "500.0",
+    "reference.ramp": "true",
+    "reference.every": "2",
+    "reference.radius": "2.5",
+    "reference.fovy": "50.0",
     "regularize.sparsity": "100.0",
     "regularize.outside": "100.0",
     "regularize.needles": "100.0",
@@ -189,6 +199,9 @@ class Prior(AnalyticPrior):
         return self.predict(x_t, t, condition)
 
 
+SQUARE = np.zeros((16, 16, 4), np.uint8)
+SQUARE[4:12, 4:12] = (200, 40, 40, 255)
+IMAGE = Reference.of(SQUARE)
 PRIOR = Prior(
     targets=target,
     resolution=SIZE,
@@ -210,6 +223,7 @@ def fingerprints():
                 "x",
                 seed=1,
                 prior=PRIOR,
+                image=IMAGE,
                 recipe=recipe,
                 negative=negative,
                 out=out,
@@ -248,9 +262,10 @@ def test_the_same_recipe_gives_the_same_fingerprint(fingerprints, tmp_path):
 
 def test_a_stage_asks_the_prior_it_names():
     recipe = overridden(parse_recipe(TINY, "tiny"), ["shape.prior=embedded"])
-    plan = make_plan("a red dog", 1, recipe, PRIOR, nearest=False)
+    plan = make_plan("a red dog", 1, recipe, PRIOR, nearest=False, image=IMAGE)
     assert isinstance(plan.settings()[0].prior, EmbeddedPrior)
-    plain = make_plan("a red dog", 1, parse_recipe(TINY, "tiny"), PRIOR, nearest=False)
+    tiny = parse_recipe(TINY, "tiny")
+    plain = make_plan("a red dog", 1, tiny, PRIOR, nearest=False, image=IMAGE)
     assert plain.settings()[0].prior is PRIOR
     assert plain.run != plan.run
     with pytest.raises(InputError, match="prior must be one of embedded"):
@@ -323,7 +338,7 @@ def test_every_key_of_a_ramp_counts(change, fingerprints, tmp_path):
 
 def test_the_name_of_a_stage_is_written_down(tmp_path):
     recipe = parse_recipe(TINY.replace('"shape"', '"form"'), "tiny")
-    generate("x", prior=PRIOR, recipe=recipe, out=tmp_path / "run")
+    generate("x", prior=PRIOR, image=IMAGE, recipe=recipe, out=tmp_path / "run")
     assert '"stage": "form"' in (tmp_path / "run" / "events.jsonl").read_text()
 
 

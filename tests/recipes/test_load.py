@@ -47,10 +47,14 @@ def test_the_recipes_that_ship():
         "csd",
         "dreamfusion",
         "dreamgaussian",
+        "dreamgaussian-image",
         "dreamtime",
+        "imagedream",
         "luciddreamer",
         "magic3d",
+        "mvdream",
         "nfsd",
+        "picture",
         "prolificdreamer",
         "quick",
         "sdi",
@@ -59,6 +63,7 @@ def test_the_recipes_that_ship():
         "stabledreamer",
         "stabledreamer-field",
         "vsd-gaussians",
+        "zero123",
     ]
     for name in recipe_names():
         recipe = load_recipe(name)
@@ -101,6 +106,16 @@ def test_seeds_are_kept_to(file):
     assert (scores["vsd-gaussians"].guidance, scores["vsd-gaussians"].weight) == (7.5, "sigma2")
     dream = scores["dreamtime"].times
     assert (dream.m1, dream.m2, dream.s1, dream.s2) == (0.8, 0.5, 0.3, 0.1)
+    four = load_recipe("mvdream").stage[0]
+    assert (four.cameras.together, four.score.rescale) == (4, 0.5)
+    assert four.score.weight == "sigma_over_alpha"  # beta = 1: reconstruction
+    assert four.score.times.window(0.8) == (0.02, 0.5)
+    pictured = load_recipe("imagedream").stage[0]
+    assert (pictured.score.guidance, pictured.score.rescale) == (5.0, 0.2)
+    fast = load_recipe("dreamgaussian-image").stage[0]
+    assert (fast.reference.color, fast.reference.mask, fast.reference.ramp) == (1e4, 1e3, True)
+    assert (fast.steps, fast.start.count, fast.score.guidance) == (500, 5000, 5.0)
+    assert load_recipe("zero123").stage[0].reference.every == 2
 
 
 def test_defaults_fill_what_a_recipe_leaves_out(file):

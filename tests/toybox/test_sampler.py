@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from splatsmith.cameras import orbit
 from splatsmith.errors import InputError
-from splatsmith.toybox import BatchSampler, ToyPair
+from splatsmith.toybox import BatchSampler, ToyPair, render
 from splatsmith.toybox.sampler import Batch, azimuths, elevations
 from splatsmith.toybox.split import split_of
 
@@ -85,3 +86,55 @@ def test_photos_are_mostly_taken_from_the_front(gen: torch.Generator) -> None:
     even = azimuths(torch.rand(20000, generator=gen))
     assert (even.abs() <= 45).float().mean() == pytest.approx(0.25, abs=0.01)
     assert even.abs().max() <= 180
+
+
+def test_views_of_one_object_stand_around_it() -> None:
+    still = {"light_jitter": 0.0, "radius_jitter": 0.0}
+    batch = BatchSampler(size=24, batch=8, seed=4, views=4, **still).batch_at(2)
+    azimuth = batch.azimuth.view(2, 4)
+    turns = torch.remainder(azimuth - azimuth[:, :1], 360)
+    torch.testing.assert_close(turns, torch.tensor([[0.0, 90, 180, 270]] * 2))
+    assert (batch.elevation.view(2, 4) == batch.elevation.view(2, 4)[:, :1]).all()
+    assert batch.toys[0] is batch.toys[3]
+    assert batch.toys[3] is not batch.toys[4]
+    assert batch.captions[4:] == (batch.captions[4],) * 4
+    for first in (0, 4):
+        views = slice(first, first + 4)
+        cameras = orbit(batch.azimuth[views], batch.elevation[views], width=24, height=24)
+        drawn = render(batch.toys[first], cameras)
+        torch.testing.assert_close(drawn.color, batch.color[views])
+    with pytest.raises(InputError, match="multiple of views"):
+        BatchSampler(size=16, batch=6, seed=0, views=4)
+
+
+def test_a_reference_shows_the_same_object_from_elsewhere() -> None:
+    still = {"light_jitter": 0.0, "radius_jitter": 0.15}
+    sampler = BatchSampler(size=24, batch=4, seed=4, views=2, reference=32, **still)
+    batch = sampler.batch_at(0)
+    seen = batch.reference
+    assert seen is not None
+    assert seen.color.shape == (2, 32, 32, 3)
+    for number in range(2):
+        camera = orbit(
+            seen.azimuth[number : number + 1],
+            seen.elevation[number : number + 1],
+            radius=seen.radius[number : number + 1],
+            width=32,
+            height=32,
+        )
+        drawn = render(batch.toys[2 * number], camera)
+        torch.testing.assert_close(drawn.color[0], seen.color[number])
+        torch.testing.assert_close(drawn.alpha[0], seen.alpha[number])
+        assert abs(seen.radius[number] / batch.radius[2 * number] - 1) <= 0.041
+    moved = BatchSampler(size=24, batch=4, seed=4, views=2, reference=32, shift=0.1, **still)
+    other = moved.batch_at(0)
+    assert other.reference is not None
+    assert not torch.equal(other.color, batch.color)
+    assert not torch.equal(other.reference.color, seen.color)
+
+
+def test_more_views_do_not_change_which_objects_are_drawn() -> None:
+    one = BatchSampler(size=16, batch=3, seed=7).batch_at(5)
+    four = BatchSampler(size=16, batch=12, seed=7, views=4, reference=16).batch_at(5)
+    assert one.captions == four.captions[::4]
+    torch.testing.assert_close(one.color, four.color[::4])

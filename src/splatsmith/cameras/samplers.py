@@ -32,6 +32,7 @@ class OrbitSampler:
     uniform_on_sphere: bool = True  # equal areas equally often; else equal angles equally often
     stratified: bool = True  # one azimuth in each of `views` equal sectors, in random order
     jitter: float = 0.0  # standard deviation of a shift of each camera, world units per axis
+    together: int = 1  # cameras that stand evenly around the scene at one height (MVDream: 4)
 
     def __post_init__(self) -> None:
         _check("radius", self.radius, 0.0, math.inf, open_ends=True)
@@ -42,23 +43,42 @@ class OrbitSampler:
             raise InputError(f"azimuth must span at most 360 degrees, got {self.azimuth}.")
         if not 0.0 <= self.jitter < math.inf:
             raise InputError(f"jitter must be zero or more, got {self.jitter}.")
+        if not 1 <= self.together <= 64:
+            raise InputError(f"together must lie in 1 to 64, got {self.together}.")
 
     def sample(
         self, views: int, width: int, height: int, generator: torch.Generator
     ) -> Cameras:
-        """Draw `views` cameras for pictures of width x height, on the generator's device."""
+        """Draw `views` cameras for pictures of width x height, on the generator's device.
+
+        Those that stand `together` follow each other, counter-clockwise; what is drawn is the
+        place of the first one of each group.
+        """
         if views < 1:
             raise InputError(f"At least one view must be drawn, got {views}.")
-        device = generator.device
-        draws = torch.rand(4, views, generator=generator, device=device)
+        if views % self.together:
+            raise InputError(
+                f"Cameras stand {self.together} together, and {views} is no multiple of that."
+            )
+        device, groups = generator.device, views // self.together
+        draws = torch.rand(4, views, generator=generator, device=device)[:, :groups]
         order = torch.randperm(views, generator=generator, device=device)
+        order = order[order < groups]
         shift = torch.randn(views, 3, generator=generator, device=device) * self.jitter
-        turn = (order + draws[0]) / views if self.stratified else draws[0]
-        cameras = orbit(
+        turn = (order + draws[0]) / groups if self.stratified else draws[0]
+        first = [
             _between(self.azimuth, turn),
             self._elevations(draws[1]),
-            radius=_between(self.radius, draws[2]),
-            fovy=_between(self.fovy, draws[3]),
+            _between(self.radius, draws[2]),
+            _between(self.fovy, draws[3]),
+        ]
+        azimuth, elevation, radius, fovy = (f.repeat_interleave(self.together) for f in first)
+        around = torch.arange(views, device=device) % self.together * (360.0 / self.together)
+        cameras = orbit(
+            azimuth + around,
+            elevation,
+            radius=radius,
+            fovy=fovy,
             width=width,
             height=height,
         )

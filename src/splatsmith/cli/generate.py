@@ -1,11 +1,17 @@
 """`splatsmith generate`: a prompt becomes an asset."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from splatsmith.errors import InputError
+
+if TYPE_CHECKING:
+    from splatsmith.images import Reference
+
+Matting = Literal["auto", "plain", "rembg"]
+USUAL_VIEW = (0.0, 15.0)  # degrees: the front, from a little above
 
 MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 
@@ -22,6 +28,9 @@ def generate(
     resume: MaybePath = None,
     overwrite: bool = False,
     prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
+    image: MaybePath = None,
+    view: tuple[float, float] = USUAL_VIEW,
+    matting: Matting = "auto",
     nearest: bool = False,
     negative: Annotated[str, tyro.conf.arg(metavar="WORDS")] = "",
     hide: Annotated[
@@ -29,7 +38,7 @@ def generate(
     ] = [],  # noqa: B006
     threads: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
 ) -> None:
-    """Turn a prompt into 3D Gaussians; or go on with a run that was stopped.
+    """Turn a prompt or a picture into 3D Gaussians; or go on with a run that was stopped.
 
     Args:
         prompt: what to make, such as "a red mushroom with white dots".
@@ -40,34 +49,42 @@ def generate(
         resume: folder of a run to go on with; nothing else is needed then.
         overwrite: replace the run that is in the folder.
         prior: another embedded prior, by its name or its file.
+        image: a picture of what to make (PNG, JPEG or WebP), for recipes that work from one.
+        view: azimuth and elevation from which the picture was taken, degrees; azimuth 0 makes
+            what it shows the front.
+        matting: how the object is found in the picture: auto (by its alpha, else by a plain
+            background), plain, or rembg (an extra).
         nearest: take the closest known word for one that the prior does not know.
         negative: what is not wanted, in words that the prior knows.
         hide: do not say this phrase of the prompt of these views, such as smiling=back,side;
             "auto" hides what speaks of a face from the back.
         threads: how many threads to use; by default as torch decides.
     """
-    if resume is None and prompt is None:
+    if resume is None and prompt is None and image is None:
         raise InputError('Say what to make, e.g. splatsmith generate "a red mushroom".')
-    given = (prompt, out, seed, recipe, overrides, overwrite, nearest, negative, hide)
-    if resume is not None and given != (None, None, 0, "quick", [], False, False, "", []):
+    given = ((prompt, out, image), seed, recipe, overrides, overwrite, nearest, negative, hide)
+    unsaid = (None, None, None)
+    if resume is not None and given != (unsaid, 0, "quick", [], False, False, "", []):
         raise InputError("A resumed run has its prompt, seed and recipe; give --resume alone.")
     if threads is not None and threads < 1:
         raise InputError(f"--threads must be 1 or more, got {threads}.")
+    reference = _reference(image, view, matting)
     from splatsmith.optimize import run
     from splatsmith.scenes.kinds import described
 
     if resume is not None:
         result = run.resume(resume, prior=prior, threads=threads, progress=True)
     else:
-        words = str(prompt)
+        words = prompt if prompt is not None else ""
         result = run.generate(
             words,
             seed=seed,
             recipe=recipe,
             overrides=overrides,
-            out=out or run.default_folder(words, seed),
+            out=out or run.default_folder(prompt or (image.stem if image else ""), seed),
             overwrite=overwrite,
             prior=prior,
+            image=reference,
             nearest=nearest,
             negative=negative,
             hide=hide,
@@ -77,3 +94,16 @@ def generate(
     print(f"{described(result.scene)} in {result.metrics['seconds']:.1f} s")
     for path in result.paths.values():
         print(path)
+
+
+def _reference(
+    image: Path | None, view: tuple[float, float], matting: Matting
+) -> "Reference | None":
+    if image is None:
+        if (view, matting) != (USUAL_VIEW, "auto"):
+            raise InputError("--view and --matting are about a picture; give one by --image.")
+        return None
+    from splatsmith.images import read_reference
+
+    azimuth, elevation = view
+    return read_reference(image, azimuth=azimuth, elevation=elevation, matting=matting)

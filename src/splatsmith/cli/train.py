@@ -9,7 +9,16 @@ import tyro
 
 from splatsmith.errors import InputError
 
-Model = Literal["prior", "photo", "latent", "evaluator"]
+Model = Literal[
+    "prior",
+    "photo",
+    "latent",
+    "multiview",
+    "photo-multiview",
+    "zero123",
+    "imagedream",
+    "evaluator",
+]
 AUTOENCODER_SHARE = 0.25  # of a latent training's minutes
 
 
@@ -28,10 +37,14 @@ def train(
 
     Args:
         model: which one: prior (pixels), photo (pixels, never told of viewpoints), latent (with
-            its autoencoder, which comes first), or evaluator (which weighs results).
+            its autoencoder, which comes first), multiview (four views together),
+            photo-multiview (the same, told only how the four stand to each other), zero123 (new
+            views of a picture), imagedream (four of them together), or evaluator (which weighs
+            results).
         minutes: of training proper; by default as the shipped one was made.
         out: folder for checkpoints, samples and the weights; by default training/<model>.
-        start: first weights, from a prior of pixels; a latent prior takes over what fits.
+        start: first weights, from a prior of pixels; each kind takes over what fits. All but
+            prior are meant to begin from one.
         resume: go on with the training in that folder.
         seed: of the data and of the first weights.
         device: cpu or cuda.
@@ -69,10 +82,10 @@ def _prior(
 ) -> Path:
     from splatsmith.train.autoencoder import AutoencoderTraining, train_autoencoder
     from splatsmith.train.prior import train_prior
-    from splatsmith.train.settings import LATENT_TRAINING, PHOTO, PriorTraining
+    from splatsmith.train.settings import TRAININGS
     from splatsmith.train.state import CHECKPOINT
 
-    settings = {"prior": PriorTraining(), "photo": PHOTO, "latent": LATENT_TRAINING}[model]
+    settings = TRAININGS[model]
     settings = replace(settings, seed=seed, minutes=minutes or settings.minutes)
     autoencoder = None
     if model == "latent":

@@ -22,6 +22,7 @@ FILES = (
     "turntable.mp4",
     "contact.png",
     "progress.png",
+    "reference.png",
     REPORT,
 )
 
@@ -71,6 +72,11 @@ class RunFolder:
     def contact(self) -> Path:
         """The scene from 8 azimuths and 2 elevations."""
         return self.root / "contact.png"
+
+    @property
+    def reference(self) -> Path:
+        """The picture that the run is held to, as it was prepared; only if there is one."""
+        return self.root / "reference.png"
 
     @property
     def progress(self) -> Path:

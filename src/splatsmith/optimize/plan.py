@@ -10,6 +10,7 @@ from typing import Any
 from splatsmith.distill import VSD
 from splatsmith.errors import InputError
 from splatsmith.files import sha256_of
+from splatsmith.images import Reference
 from splatsmith.optimize.setting import Setting
 from splatsmith.priors.protocol import Adaptable, Prior
 from splatsmith.prompts import Prompt, parse_prompt
@@ -49,12 +50,15 @@ class Plan:
         """Tells runs apart: equal for two runs that must give the same bytes."""
         priors = [part for one in self.priors for part in (one.name, one.sha256)]
         rest = (self.prompt.negative, *map(str, self.prompt.hidden))
+        image = self.prompt.image
+        seen = () if image is None else (image.digest, image.azimuth, image.elevation)
         decisive = (
             self.prompt.text,
             self.seed,
             self.recipe_sha256,
             *priors,
             *filter(None, rest),
+            *seen,
         )
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
@@ -69,7 +73,9 @@ class Plan:
 
     def about(self) -> dict[str, Any]:
         """The part of report.json from which a run can be taken up again."""
-        return {
+        image = self.prompt.image
+        seen = {} if image is None else {"image": _told(image)}
+        return seen | {
             "prompt": self.prompt.text,
             "negative": self.prompt.negative,
             "hide": [str(hidden) for hidden in self.prompt.hidden],
@@ -94,15 +100,20 @@ class Plan:
                     kind=kind,
                     first=first,
                     seed=self.seed,
-                    prompt=self.prompt
-                    if stage.view_words
-                    else replace(self.prompt, views=None),
+                    prompt=self._prompt_for(stage),
                     prior=self.prior_of(stage),
                     snapshots=snapshots,
                 )
             )
             first += stage.steps
         return settings
+
+    def _prompt_for(self, stage: Stage) -> Prompt:
+        prompt = self.prompt if stage.view_words else replace(self.prompt, views=None)
+        if prompt.image is None or stage.reference is None:
+            return prompt
+        image = prompt.image.seen_from(stage.reference.radius, stage.reference.fovy)
+        return replace(prompt, image=image)
 
 
 def make_plan(
@@ -112,6 +123,7 @@ def make_plan(
     prior: Prior | Path | str | None,
     *,
     nearest: bool,
+    image: Reference | None = None,
     negative: str = "",
     hide: Sequence[str] = (),
 ) -> Plan:
@@ -120,10 +132,17 @@ def make_plan(
         raise InputError(f"The seed must lie in 0 to 2**63 - 1, got {seed}.")
     own, vocabulary = _opened(prior)
     others = {stage.prior: _opened(stage.prior)[0] for stage in recipe.stage if stage.prior}
-    prompt = parse_prompt(words, vocabulary, negative=negative, hide=hide, nearest=nearest)
+    if image is not None and not words.strip():
+        if negative or hide:
+            raise InputError("Without a prompt there is nothing to hide or avoid; give one.")
+        prompt = Prompt(text="", image=image)
+    else:
+        prompt = parse_prompt(words, vocabulary, negative=negative, hide=hide, nearest=nearest)
+        prompt = replace(prompt, image=image)
     plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
+    _check_image(plan)
     if needs_marching_cubes(recipe.kinds):
         check_marching_cubes()
     return plan
@@ -150,6 +169,45 @@ def _opened(prior: Prior | Path | str | None) -> tuple[Named, Vocabulary | None]
     return Named(embedded, embedded.name, source, digest), embedded.vocabulary
 
 
+def _told(image: Reference) -> dict[str, Any]:
+    return {
+        "sha256": image.digest,
+        "azimuth": image.azimuth,
+        "elevation": image.elevation,
+    }
+
+
+def _check_image(plan: Plan) -> None:
+    """Refuse a picture that is missing, or of which nothing would be made."""
+    image, stages = plan.prompt.image, plan.recipe.stage
+    seeing = {stage.name for stage in stages if _sees_image(plan.prior_of(stage))}
+    asking = {stage.name for stage in stages if stage.reference is not None}
+    holding = {stage.name for stage in stages if stage.reference and stage.reference.holds}
+    if image is None:
+        if seeing | asking:
+            name = next(s.name for s in stages if s.name in seeing | asking)
+            raise InputError(
+                f"Stage {name!r} works from a picture, and there is none; give one by --image."
+            )
+        return
+    if not seeing | holding:
+        raise InputError(
+            "This recipe makes nothing of a picture, nor does its prior; use a recipe such as "
+            "--recipe picture or a --prior that sees pictures, or leave --image out."
+        )
+    blind = [stage.name for stage in stages if stage.name not in seeing]
+    if blind and not plan.prompt.text:
+        raise InputError(
+            f"The prior of stage {blind[0]!r} knows things by words, not by pictures; say what "
+            f'the picture shows, such as "a red mushroom", or give another --prior.'
+        )
+
+
+def _sees_image(prior: Prior) -> bool:
+    """Whether a picture in the prompt is part of what the prior is told."""
+    return bool(getattr(prior, "sees_image", False))
+
+
 def _check_fit(stage: Stage, prior: Prior) -> None:
     """Refuse a stage that the prior could not serve at its first step."""
     if stage.views % prior.views:
@@ -157,6 +215,12 @@ def _check_fit(stage: Stage, prior: Prior) -> None:
             f"Stage {stage.name!r} has {stage.views} views, but this prior denoises "
             f"{prior.views} together; use --set {stage.name}.views={prior.views} or a "
             f"multiple of that."
+        )
+    if prior.views > 1 and stage.cameras.together != prior.views:
+        raise InputError(
+            f"Stage {stage.name!r} has cameras that stand {stage.cameras.together} together, "
+            f"but this prior knows {prior.views} around the scene; use "
+            f"--set {stage.name}.cameras.together={prior.views}."
         )
     if stage.score.clamp and prior.space != "pixel":
         raise InputError(

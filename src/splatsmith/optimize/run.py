@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from splatsmith.errors import InputError, InvalidFile
-from splatsmith.files import replace_file
+from splatsmith.files import replace_file, sha256_of
+from splatsmith.images import Reference, read_reference
 from splatsmith.optimize.book import Book
 from splatsmith.optimize.events import Events, Mark
 from splatsmith.optimize.finish import finish, progress_report
@@ -31,7 +32,7 @@ from splatsmith.scenes.kinds import begin_any
 
 
 def generate(
-    prompt: str,
+    prompt: str = "",
     *,
     seed: int = 0,
     recipe: str | Path | Recipe = "quick",
@@ -39,6 +40,7 @@ def generate(
     callback: Callback | None = None,
     prior: Prior | str | Path | None = None,
     overrides: Mapping[str, Any] | Sequence[str] | None = None,
+    image: str | Path | Reference | None = None,
     nearest: bool = False,
     negative: str = "",
     hide: Sequence[str] = (),
@@ -49,7 +51,8 @@ def generate(
     """Turn a prompt into a scene of 3D Gaussians.
 
     Args:
-        prompt: what to make, in words that the prior knows.
+        prompt: what to make, in words that the prior knows; it may be empty where the prior
+            makes new views of a picture.
         seed: decides every draw; the same seed gives the same bytes on the same machine, build
             and number of threads.
         recipe: name of a recipe, a TOML file, or a Recipe.
@@ -57,6 +60,8 @@ def generate(
         callback: called after every step with a `StepInfo`.
         prior: an embedded prior by name or file, or any Prior; by default "embedded".
         overrides: changed values of the recipe, {"shape.steps": 100} or ["shape.steps=100"].
+        image: a picture of what to make, for recipes that work from one: a file, or a
+            `Reference`, which also says where it was taken from.
         nearest: take the closest known word for one that the prior does not know.
         negative: a prompt for what is not wanted, the other side of guidance.
         hide: phrases of the prompt with the views that are not told of them, such as
@@ -74,7 +79,10 @@ def generate(
     chosen = overridden(
         chosen, overrides or (), str(recipe) if recipe is not chosen else "recipe"
     )
-    plan = make_plan(prompt, seed, chosen, prior, nearest=nearest, negative=negative, hide=hide)
+    if isinstance(image, (str, Path)):
+        image = read_reference(image)
+    given: dict[str, Any] = {"image": image, "negative": negative, "hide": hide}
+    plan = make_plan(prompt, seed, chosen, prior, nearest=nearest, **given)
     if progress:
         for note in plan.prompt.notes:
             print(f"note: {note}", file=sys.stderr, flush=True)
@@ -120,7 +128,7 @@ def resume(
 
 
 def default_folder(prompt: str, seed: int) -> Path:
-    """runs/<prompt>-<seed>, the prompt reduced to letters, digits and dashes."""
+    """runs/<prompt>-<seed>, the prompt (or a picture's name) in letters, digits and dashes."""
     letters = "".join(c if c.isascii() and c.isalnum() else " " for c in prompt.lower())
     return Path("runs") / f"{'-'.join(letters.split())[:60] or 'run'}-{seed}"
 
@@ -181,6 +189,8 @@ def _claimed(root: Path, plan: Plan, *, overwrite: bool) -> RunFolder:
     clear_folder(folder)
     # The report comes last: with it the folder holds a run, and one that can be resumed.
     replace_file(folder.recipe, recipe_toml(plan.recipe).encode())
+    if plan.prompt.image is not None:
+        replace_file(folder.reference, plan.prompt.image.png)
     progress_report(plan, folder, None, Timers())
     return folder
 
@@ -203,8 +213,9 @@ def _plan_of(
     if prior is None and sha256 is None:
         raise InputError(f"The prior of this run, {name}, was not a file; pass it as prior.")
     recipe = parse_recipe(text, place.recipe.name)
-    prior = path if prior is None else prior
-    plan = make_plan(words, seed, recipe, prior, nearest=False, negative=negative, hide=hide)
+    prior, image = path if prior is None else prior, _image_of(place, report)
+    told: dict[str, Any] = {"image": image, "negative": negative, "hide": hide}
+    plan = make_plan(words, seed, recipe, prior, nearest=False, **told)
     if plan.recipe_sha256 != recipe_sha256:
         raise InvalidFile(
             place.recipe, None, "was changed since the run began; begin a new run with it"
@@ -215,6 +226,24 @@ def _plan_of(
             f"give the file it began with by --prior."
         )
     return plan
+
+
+def _image_of(place: RunFolder, report: dict[str, Any]) -> Reference | None:
+    """The picture that the run is held to; InvalidFile if it is not the one it began with."""
+    told = report.get("image")
+    if told is None:
+        return None
+    try:
+        azimuth, elevation = float(told["azimuth"]), float(told["elevation"])
+        digest = told["sha256"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidFile(place.report, None, f"has no proper {error}") from error
+    if not place.reference.is_file() or sha256_of(place.reference) != digest:
+        raise InvalidFile(
+            place.reference, None, "is not the picture that the run began with; put it back"
+        )
+    png = place.reference.read_bytes()
+    return Reference(png=png, azimuth=azimuth, elevation=elevation)
 
 
 def _state_of(place: RunFolder, plan: Plan) -> tuple[RunState, Mark]:

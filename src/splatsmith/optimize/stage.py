@@ -24,8 +24,9 @@ from splatsmith.distill import (
 )
 from splatsmith.optimize import guards, regularizers
 from splatsmith.optimize.book import Book
-from splatsmith.optimize.drawing import Seen, look
+from splatsmith.optimize.drawing import Seen, backgrounds, look
 from splatsmith.optimize.own_model import Learner
+from splatsmith.optimize.reference import reference_loss
 from splatsmith.optimize.setting import Setting
 from splatsmith.optimize.state import RunState
 from splatsmith.optimize.timers import Timers
@@ -111,18 +112,33 @@ def ask(setting: Setting, state: RunState, seen: Seen) -> Distilled:
 def total_loss(
     setting: Setting, state: RunState, seen: Seen, distilled: Distilled
 ) -> Float[Tensor, ""]:
-    """The one loss, the same on pictures if the recipe says so, and the regularizers."""
+    """The one loss, the same on pictures if the recipe says so, and what is asked beside."""
     loss = distillation_loss(seen.x, distilled)
     if weight := at(setting.stage.score.image_loss, setting.progress(state.step)):
         loss = loss + weight * picture_loss(seen.picture.color, setting.prior, distilled)
-    extra = regularized(setting, state, seen, distilled)
-    return loss if extra is None else loss + extra
+    extras = regularized(setting, state, seen, distilled), held_to_picture(setting, state)
+    for extra in extras:
+        loss = loss if extra is None else loss + extra
+    return loss
 
 
 def teach(setting: Setting, state: RunState, seen: Seen, own: Learner) -> None:
     """Show the model of the scene's own renders what the scene looks like."""
     draws = setting.draws("own", state.step)
     own.learn(setting.prior, setting.prompt, seen.cameras, seen.x, draws)
+
+
+def held_to_picture(setting: Setting, state: RunState) -> Float[Tensor, ""] | None:
+    """How far the scene is from the picture in the prompt; None if it is not looked at now."""
+    settings, image = setting.stage.reference, setting.prompt.image
+    if settings is None or image is None or not settings.holds:
+        return None
+    if (state.step - setting.first) % settings.every:
+        return None
+    background = backgrounds(setting, state.step)[0]
+    progress = setting.progress(state.step)
+    size = setting.stage.size
+    return reference_loss(settings, image, state.scene, size, background, progress)
 
 
 def regularized(

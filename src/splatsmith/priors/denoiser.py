@@ -9,14 +9,16 @@ of what there is to learn is learned at less cost; `grow` adds the outer level a
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from splatsmith.priors.text import Text, TextEncoder, attend
+from splatsmith.priors.across import Across, Looking, Sight
+from splatsmith.priors.layers import Attention, Block, Canvas, silent
+from splatsmith.priors.text import Text, TextEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class DenoiserShape:
     vocabulary: int = 256  # rows of the word table
     words: int = 24  # longest caption
     guided: bool = False  # whether it can be asked for a guided prediction in one pass
+    views: int = 1  # that are denoised together, standing evenly around
+    reference: bool = False  # whether it is shown a picture of what it draws
 
     @staticmethod
     def from_plain(values: Mapping[str, Any]) -> "DenoiserShape":
@@ -44,63 +48,6 @@ class DenoiserShape:
         lists: dict[str, Any] = dict(values)
         lists["attentive_blocks"] = tuple(lists.get("attentive_blocks", ()))
         return DenoiserShape(**lists)
-
-
-class Block(nn.Module):
-    """Two 3 x 3 convolutions with a residual path, scaled and shifted by the signal."""
-
-    def __init__(self, inputs: int, outputs: int, signal: int) -> None:
-        super().__init__()
-        self.norm_in = nn.GroupNorm(8, inputs)
-        self.conv_in = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.modulation = nn.Linear(signal, 2 * outputs)
-        self.norm_out = nn.GroupNorm(8, outputs)
-        self.conv_out = _silent(nn.Conv2d(outputs, outputs, 3, padding=1))
-        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-
-    def forward(
-        self,
-        x: Float[Tensor, "views inputs rows columns"],
-        signal: Float[Tensor, "views signal"],
-    ) -> Float[Tensor, "views outputs rows columns"]:
-        """The same cells with new features."""
-        scale, shift = self.modulation(signal)[:, :, None, None].chunk(2, dim=1)
-        h = self.conv_in(F.silu(self.norm_in(x)))
-        h = self.conv_out(F.silu(self.norm_out(h) * (1 + scale) + shift))
-        return self.skip(x) + h
-
-
-class Attention(nn.Module):
-    """Every cell looks at every cell and at every word."""
-
-    def __init__(self, width: int, heads: int, text_width: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.GroupNorm(8, width)
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.words = nn.Linear(text_width, 2 * width)
-        self.out = _silent(nn.Linear(width, width))
-
-    def forward(
-        self,
-        x: Float[Tensor, "views width rows columns"],
-        text: Float[Tensor, "views words text_width"],
-        mask: Float[Tensor, "views words"],
-    ) -> Float[Tensor, "views width rows columns"]:
-        """`mask` is 0 where there is a word and very negative where there is none."""
-        views, width, rows, columns = x.shape
-        cells = self.norm(x).flatten(2).transpose(1, 2)
-        query, key, value = self._split(self.query_key_value(cells), 3)
-        word_key, word_value = self._split(self.words(text), 2)
-        key, value = torch.cat([key, word_key], dim=2), torch.cat([value, word_value], dim=2)
-        bias = torch.cat([mask.new_zeros(views, rows * columns), mask], dim=1)
-        mixed = attend(query, key, value, bias)
-        mixed = self.out(mixed.transpose(1, 2).reshape(views, rows * columns, width))
-        return x + mixed.transpose(1, 2).reshape(views, width, rows, columns)
-
-    def _split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
-        views, tokens, _ = x.shape
-        return x.view(views, tokens, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
 
 
 class Signal(nn.Module):
@@ -124,13 +71,13 @@ class Signal(nn.Module):
             self.guidance = nn.Sequential(
                 nn.Linear(GUIDANCE_FEATURES, shape.signal_width),
                 nn.SiLU(),
-                _silent(nn.Linear(shape.signal_width, shape.signal_width)),
+                silent(nn.Linear(shape.signal_width, shape.signal_width)),
             )
         # A sum cannot say "the head of a duck is on the left from here"; a second layer can.
         self.mix = nn.Sequential(
             nn.Linear(shape.signal_width, 2 * shape.signal_width),
             nn.SiLU(),
-            _silent(nn.Linear(2 * shape.signal_width, shape.signal_width)),
+            silent(nn.Linear(2 * shape.signal_width, shape.signal_width)),
         )
 
     def forward(
@@ -177,29 +124,6 @@ def camera_features(
     return torch.stack([c * known for c in columns] + [known], dim=1)
 
 
-class Canvas(nn.Module):
-    """A coarse layout painted from the signal alone, added where the cells are coarsest.
-
-    At high noise the answer is nearly the mean picture of what was asked for, seen from there.
-    Convolutions do not know where they are, so left and right have to come from here.
-    """
-
-    def __init__(self, signal: int, cells: int, width: int, layers: int = 24) -> None:
-        super().__init__()
-        self.cells, self.layers = cells, layers
-        self.paint = nn.Sequential(
-            nn.Linear(signal, signal), nn.SiLU(), nn.Linear(signal, layers * cells**2)
-        )
-        self.spread = _silent(nn.Conv2d(layers, width, 1))
-
-    def forward(
-        self, signal: Float[Tensor, "views signal"]
-    ) -> Float[Tensor, "views width rows columns"]:
-        """Features for every cell."""
-        layers = self.paint(signal).view(len(signal), self.layers, self.cells, self.cells)
-        return self.spread(layers)
-
-
 class Denoiser(nn.Module):
     """Predicts v = alpha * eps - sigma * x0 from a noised picture, a caption and a camera."""
 
@@ -225,13 +149,18 @@ class Denoiser(nn.Module):
                 for index in shape.attentive_blocks
             }
         )
+        self.across = nn.ModuleDict()
+        if shape.views > 1 or shape.reference:
+            for name in self.attentions:
+                self.across[name] = Across(inner, shape.heads, shape.views, shape.reference)
+        self.looking = Looking(middle, inner, signal) if shape.reference else None
         self.canvas = Canvas(signal, 8, inner)
         self.widen = nn.Conv2d(inner, middle, 3, padding=1)
         self.up = nn.ModuleList(
             [Block(2 * middle, middle, signal), Block(middle, middle, signal)]
         )
         self.norm = nn.GroupNorm(8, middle)
-        self.fold_out = _silent(nn.Conv2d(middle, folded, 3, padding=1))
+        self.fold_out = silent(nn.Conv2d(middle, folded, 3, padding=1))
 
     def forward(
         self,
@@ -241,22 +170,47 @@ class Denoiser(nn.Module):
         camera: Float[Tensor, "views features"],
         guidance: Float[Tensor, "views"] | None = None,
         text: Text | None = None,
+        sight: Sight | None = None,
     ) -> Float[Tensor, "views channels height width"]:
         """The velocity v, of the same shape as `x_t`; variance-preserving noise is assumed.
 
+        The rows of views that are denoised together follow each other, counter-clockwise.
+
         With `guidance` (1 and more) it is the guided velocity in one pass, as learned from
         two (Meng et al. 2023, On distillation of guided diffusion models, stage one). `text` is
-        what `self.text` makes of the tokens, if that is known already.
+        what `self.text` makes of the tokens, if that is known already; `sight` what
+        `self.looking` makes of a reference picture, None for no picture.
         """
         text = self.text(tokens) if text is None else text
+        seen = self._seen(sight, len(x_t))
         if self.outer is None:
-            signal = self.signal(log_snr, text.sentence, camera, guidance)
-            return self._core(x_t, signal, text)[0]
+            signal = self._signal(log_snr, text, camera, guidance, seen)
+            return self._core(x_t, signal, text, seen=seen)[0]
         # Averaging 2 x 2 pixels leaves a quarter of the noise's variance: log 4 more log-SNR.
-        signal = self.signal(log_snr + math.log(4), text.sentence, camera, guidance)
+        signal = self._signal(log_snr + math.log(4), text, camera, guidance, seen)
         cells, entering = self.outer.enter(x_t, signal)
-        low, h = self._low(x_t, log_snr, signal, text, entering)
+        low, h = self._low(x_t, log_snr, signal, text, entering, seen)
         return low + self.outer.leave(cells, h, signal)
+
+    def _seen(self, sight: Sight | None, views: int) -> Sight | None:
+        """The sight that is looked at, which may be that of nothing."""
+        if self.looking is None:
+            assert sight is None, "this network looks at no pictures"
+            return None
+        return self.looking.blind(views) if sight is None else sight
+
+    def _signal(
+        self,
+        log_snr: Tensor,
+        text: Text,
+        camera: Tensor,
+        guidance: Tensor | None,
+        seen: Sight | None,
+    ) -> Tensor:
+        signal = self.signal(log_snr, text.sentence, camera, guidance)
+        if self.looking is None or seen is None:
+            return signal
+        return signal + self.looking.signal(seen).to(signal.dtype)
 
     def _low(
         self,
@@ -265,28 +219,37 @@ class Denoiser(nn.Module):
         signal: Tensor,
         text: Text,
         entering: Tensor | None = None,
+        seen: Sight | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The low frequencies of a whole picture's velocity, and the core's features."""
         alpha, sigma = _share(log_snr), _share(-log_snr)
         size = (alpha**2 + sigma**2 / 4).sqrt()
         small = F.avg_pool2d(x_t, 2)
-        v_small, h = self._core(small / size, signal, text, entering)
+        v_small, h = self._core(small / size, signal, text, entering, seen)
         # The core's v belongs to the averaged picture at its own noise level; in terms of the
         # whole picture's v, whose low frequencies it knows, it is this (x0 and eps eliminated).
         low = v_small / (2 * size) - 0.75 * alpha * sigma * small / size**2
         return F.interpolate(low, scale_factor=2.0), h
 
     def _core(
-        self, x_t: Tensor, signal: Tensor, text: Text, entering: Tensor | None = None
+        self,
+        x_t: Tensor,
+        signal: Tensor,
+        text: Text,
+        entering: Tensor | None = None,
+        seen: Sight | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The core's velocity, and the features that led to it."""
         h = self.fold_in(F.pixel_unshuffle(x_t, 2))
         h = self.down(h if entering is None else h + entering, signal)
         deep = self.shrink(h) + self.canvas(signal)
+        shown = self.looking.cells(seen) if self.looking and seen else None
         for index, block in enumerate(self.blocks):
             deep = block(deep, signal)
             if str(index) in self.attentions:
                 deep = self.attentions[str(index)](deep, text.words, text.mask)
+            if str(index) in self.across:
+                deep = self.across[str(index)](deep, shown)
         wide = F.interpolate(self.widen(deep), scale_factor=2.0)
         h = self.up[0](torch.cat([h, wide], dim=1), signal)
         h = self.up[1](h, signal)
@@ -303,11 +266,11 @@ class OuterLevel(nn.Module):
         self.fold_in = nn.Conv2d(folded, outer, 3, padding=1)
         self.down = Block(outer, outer, signal)
         # At first the grown network says just what its core says.
-        self.shrink = _silent(nn.Conv2d(outer, middle, 3, stride=2, padding=1))
+        self.shrink = silent(nn.Conv2d(outer, middle, 3, stride=2, padding=1))
         self.widen = nn.Conv2d(middle, outer, 3, padding=1)
         self.up = Block(2 * outer, outer, signal)
         self.norm = nn.GroupNorm(8, outer)
-        self.fold_out = _silent(nn.Conv2d(outer, folded, 3, padding=1))
+        self.fold_out = silent(nn.Conv2d(outer, folded, 3, padding=1))
 
     def enter(self, x_t: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
         """The 32 x 32 cells, and what they tell the core."""
@@ -347,17 +310,6 @@ def with_weights_of(net: Denoiser, other: Denoiser) -> Denoiser:
 def _share(log_snr: Tensor) -> Tensor:
     """Alpha of a variance-preserving schedule, ready to multiply pictures with."""
     return torch.sigmoid(log_snr).sqrt()[:, None, None, None]
-
-
-Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
-
-
-def _silent(layer: Layer) -> Layer:
-    """The layer with weights of zero, so that it says nothing at first."""
-    assert layer.bias is not None
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def channels_last(net: Denoiser) -> Denoiser:

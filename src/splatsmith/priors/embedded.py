@@ -2,13 +2,15 @@
 
 They take a caption, view words and a camera, each of which may be missing, and know only the
 words of their own vocabulary. Some work in pixels, some in the latents of an autoencoder, and
-one has never been told of cameras. The weights of each are one safetensors file whose header
-holds all the rest: the shapes of the network, the word table, the vocabulary, how it was made.
+one has never been told of cameras. Some denoise several views together; some are shown a
+picture and asked how it looks from elsewhere. The weights of each are one safetensors file
+whose header holds all the rest: the shapes of the network, the word table, the vocabulary, how
+it was made.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +23,8 @@ from torch import Tensor
 from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.files import check_shipped, part_of, replace_file
+from splatsmith.images import Reference
+from splatsmith.priors.across import REFERENCE, Sight, check_around, relation_features
 from splatsmith.priors.autoencoder import Autoencoder, AutoencoderShape
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features, channels_last
 from splatsmith.priors.low_rank import EmbeddedAdapter
@@ -55,26 +59,33 @@ class EmbeddedCondition:
     tokens: Int[Tensor, "views words"]
     camera: Float[Tensor, "views 7"]
     negative_tokens: Int[Tensor, "views words"]
+    relation: Float[Tensor, "views 5"] | None = None  # to the image; None: it sees no pictures
+    image: Reference | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def negative(self) -> "EmbeddedCondition":
-        """The twin without caption and camera, or with the negative caption if there is one."""
+        """The twin without caption, camera and picture, or with the negative caption."""
         nothing = torch.zeros_like(self.camera)
-        return EmbeddedCondition(self.negative_tokens, nothing, self.negative_tokens)
+        unrelated = None if self.relation is None else torch.zeros_like(self.relation)
+        tokens = self.negative_tokens
+        return EmbeddedCondition(tokens, nothing, tokens, unrelated, self.image)
 
     def nothing(self) -> "EmbeddedCondition":
-        """The twin without caption, camera and negative caption."""
+        """The twin without caption, camera, picture and negative caption."""
         empty = torch.zeros_like(self.tokens)
-        return EmbeddedCondition(empty, torch.zeros_like(self.camera), empty)
+        return replace(self, negative_tokens=empty).negative()
 
     def joined(self, other: "EmbeddedCondition") -> "EmbeddedCondition":
         """The rows of both, these first."""
+        relations = [r for r in (self.relation, other.relation) if r is not None]
         return EmbeddedCondition(
             torch.cat([self.tokens, other.tokens]),
             torch.cat([self.camera, other.camera]),
             torch.cat([self.negative_tokens, other.negative_tokens]),
+            torch.cat(relations) if relations else None,
+            self.image,
         )
 
 
@@ -91,7 +102,6 @@ class Nature:
 class EmbeddedPrior:
     """A frozen denoiser with its vocabulary; a `Prior`, `OnePassPrior` and `Adaptable`."""
 
-    views = 1
     default_guidance = 7.0
 
     def __init__(
@@ -113,18 +123,49 @@ class EmbeddedPrior:
         if autoencoder is not None:
             autoencoder.eval().requires_grad_(False)
         self.space: Literal["pixel", "latent"] = "latent" if autoencoder else "pixel"
+        self.looked: dict[str, Sight] = {}  # the picture it was last shown, by its digest
+        self.views = net.shape.views
+        self.sees_image = net.shape.reference
         self.channels = net.shape.channels
         self.resolution = net.shape.resolution
         self.schedule: NoiseSchedule = schedule_for(self.resolution)
 
+    @property
+    def kind(self) -> str:
+        """What it is, in words, as its file says."""
+        together = f"{self.views} views together" if self.views > 1 else "single views"
+        return f"{together}, from a picture" if self.sees_image else together
+
     def condition(self, prompt: Prompt, cameras: Cameras) -> EmbeddedCondition:
-        """Caption, view words and camera of each view."""
+        """Caption, view words, camera and place beside the picture, for each view.
+
+        Views that are denoised together must stand evenly around at one elevation. Where such a
+        prior has not learned cameras, it is told nothing that says where the first one stands:
+        no camera, and no view words either. Nor is one that sees pictures, to which all its
+        places are relative.
+        """
+        relative = not self.nature.sees_cameras and (self.views > 1 or self.sees_image)
+        if self.views > 1:
+            check_around(cameras, self.views)
+        if relative:
+            prompt = replace(prompt, views=None)
         texts = prompt.for_views(cameras.azimuth, cameras.elevation)
         tokens = self.words.encode(texts)
         known = torch.full_like(cameras.azimuth, float(self.nature.sees_cameras))
         camera = camera_features(cameras.azimuth, cameras.elevation, known)
         negative = self.words.encode([prompt.negative] * len(cameras))
-        return EmbeddedCondition(tokens, camera.float(), negative)
+        relation = self._relation(prompt.image, cameras) if self.sees_image else None
+        return EmbeddedCondition(tokens, camera.float(), negative, relation, prompt.image)
+
+    def _relation(self, image: Reference | None, cameras: Cameras) -> Float[Tensor, "views 5"]:
+        if image is None:
+            raise InputError(f"{self.name} makes views of a picture, and none was given.")
+        return relation_features(
+            cameras.elevation - image.elevation,
+            cameras.azimuth - image.azimuth,
+            cameras.radius - image.radius,
+            torch.ones_like(cameras.azimuth),
+        ).float()
 
     def encode(
         self, color: Float[Tensor, "views height width 3"]
@@ -173,13 +214,27 @@ class EmbeddedPrior:
         noisy = x_t.contiguous(memory_format=torch.channels_last)
         log_snr, tokens = self.schedule.log_snr(t), condition.tokens
         with fast_precision(x_t.device):
-            text = self.text_of(tokens)
-            v = self.net(noisy, log_snr, tokens, condition.camera, guidance, text)
+            text, sight = self.text_of(tokens), self.sight_of(condition)
+            v = self.net(noisy, log_snr, tokens, condition.camera, guidance, text, sight)
         return Prediction.of("v", v.to(x_t.dtype), x_t.detach(), t, self.schedule)
 
     def adapted(self, rank: int, generator: torch.Generator) -> EmbeddedAdapter:
         """The same network with low-rank updates of its own, which begin at nothing."""
         return EmbeddedAdapter(self, rank, generator)
+
+    @torch.no_grad()
+    def sight_of(self, condition: EmbeddedCondition) -> Sight | None:
+        """The picture is read once, whatever is asked about it; None if there is none."""
+        looking, image, relation = self.net.looking, condition.image, condition.relation
+        if looking is None or image is None or relation is None:
+            return None
+        if image.digest not in self.looked:
+            picture = reference_picture(image)[None].to(relation.device)
+            self.looked = {image.digest: looking.look(picture, relation[:1])}
+        sight, views = self.looked[image.digest], len(relation)
+        return Sight(
+            sight.cells.expand(views, -1, -1), sight.summary.expand(views, -1), relation
+        )
 
     @torch.no_grad()
     def text_of(self, tokens: Int[Tensor, "views words"]) -> Text:
@@ -199,11 +254,18 @@ class EmbeddedPrior:
         )
 
 
+def reference_picture(image: Reference) -> Float[Tensor, "4 64 64"]:
+    """A reference as the network is shown it: color over white, then alpha, all -1..1."""
+    color = image.over(torch.ones(3), REFERENCE)
+    return torch.cat([color, image.alpha(REFERENCE)], dim=-1).permute(2, 0, 1) * 2 - 1
+
+
 def save_embedded(path: Path, prior: EmbeddedPrior, made: dict[str, Any]) -> None:
     """Write weights (as float16), shapes, words and how they were made, as one file."""
     tensors = dict(prior.net.state_dict())
     header = {
         "format": FORMAT,
+        "kind": prior.kind,
         "shape": json.dumps(asdict(prior.net.shape)),
         "words": json.dumps(prior.words.words),
         "vocabulary": prior.vocabulary.to_json(),
@@ -259,7 +321,10 @@ def _built(header: dict[str, str], tensors: dict[str, Tensor], name: str) -> Emb
     if "autoencoder" in header:
         autoencoder = Autoencoder(AutoencoderShape(**json.loads(header["autoencoder"])))
         autoencoder.load_state_dict(part_of(tensors, AUTOENCODER))
-    return EmbeddedPrior(net, vocabulary, words, name, nature, autoencoder)
+    prior = EmbeddedPrior(net, vocabulary, words, name, nature, autoencoder)
+    if header.get("kind", prior.kind) != prior.kind:
+        raise ValueError(f"it says {header['kind']!r}, and is for {prior.kind}")
+    return prior
 
 
 def read_header(path: Path, data: bytes) -> dict[str, str]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from splatsmith.cameras.convention import Cameras
-from splatsmith.priors.denoiser import Attention
+from splatsmith.priors.layers import Attention
 from splatsmith.priors.precision import fast_precision
 from splatsmith.priors.prediction import Prediction
 from splatsmith.priors.text import Text
@@ -118,7 +118,8 @@ class EmbeddedAdapter(nn.Module):
         }
         with fast_precision(x_t.device):
             text = self._with_pose(prior.text_of(told.tokens), condition)
-            arguments = (noisy, prior.schedule.log_snr(t), told.tokens, told.camera, None, text)
+            asked = (noisy, prior.schedule.log_snr(t), told.tokens, told.camera, None)
+            arguments = (*asked, text, prior.sight_of(told))
             v = functional_call(prior.net, updated, arguments)
         return Prediction.of("v", v.to(x_t.dtype), x_t, t, prior.schedule)
 

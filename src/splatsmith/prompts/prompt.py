@@ -1,4 +1,4 @@
-"""The words that a scene is made from."""
+"""The words that a scene is made from, the picture, or both."""
 
 import unicodedata
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from splatsmith.errors import InputError
+from splatsmith.images import Reference
 from splatsmith.prompts.debias import Hidden, without
 from splatsmith.prompts.views import ViewWords
 
@@ -19,18 +20,21 @@ class Prompt:
     """What is wanted, and what is not.
 
     Both texts are cleaned on the way in; see `cleaned` for what is refused. `views` of None
-    leaves the wording the same for every view, but for what is hidden from some. `notes` say
-    what was changed in what the user wrote, a sentence each; they are for showing only.
+    leaves the wording the same for every view, but for what is hidden from some. With an
+    `image` there need be no words. `notes` say what was changed in what the user wrote, a
+    sentence each; they are for showing only.
     """
 
     text: str
     negative: str = ""
     views: ViewWords | None = STANDARD
+    image: Reference | None = None
     hidden: tuple[Hidden, ...] = ()  # phrases that some views are not told
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", cleaned(self.text))
+        wordless = self.image is not None and not self.text.strip()
+        object.__setattr__(self, "text", "" if wordless else cleaned(self.text))
         if self.negative.strip():
             object.__setattr__(self, "negative", cleaned(self.negative, "negative prompt"))
         else:
@@ -47,8 +51,11 @@ class Prompt:
     def for_views(
         self, azimuth: Float[Tensor, "views"], elevation: Float[Tensor, "views"]
     ) -> list[str]:
-        """The text for each view, with ", front view" and the like appended; degrees."""
-        if self.views is None and not self.hidden:
+        """The text for each view, with ", front view" and the like appended; degrees.
+
+        Where there are no words, there are none for the view either.
+        """
+        if not self.text or (self.views is None and not self.hidden):
             return [self.text] * len(azimuth)
         names = (self.views or STANDARD).names(azimuth, elevation)
         suffixes = {} if self.views is None else self.views.words

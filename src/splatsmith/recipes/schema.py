@@ -12,6 +12,7 @@ from splatsmith.distill import SDS, ScoreSettings
 from splatsmith.errors import InputError
 from splatsmith.optimize.field_regularizers import FieldRegularize
 from splatsmith.optimize.lamp import Lamp
+from splatsmith.optimize.reference import ReferenceView
 from splatsmith.optimize.regularizers import AnyRegularize, Regularize
 from splatsmith.optimize.surface_regularizers import SurfaceRegularize
 from splatsmith.priors.shipped import SHIPPED
@@ -59,6 +60,7 @@ class Stage:
     rates: AnyRates = field(default_factory=Rates)
     adam: Adam = field(default_factory=Adam)
     regularize: AnyRegularize = field(default_factory=Regularize)
+    reference: ReferenceView | None = None  # holds the scene to the picture in the prompt
     lamp: Lamp | None = None  # light for scenes with normals; without it they show their color
     upkeep: Upkeep | None = None  # without it the splats stay as many as they are
 
@@ -75,6 +77,11 @@ class Stage:
         if self.prior and self.prior not in SHIPPED:
             raise InputError(
                 f"prior must be one of {', '.join(SHIPPED)} or empty, got {self.prior!r}."
+            )
+        if self.views % self.cameras.together:
+            raise InputError(
+                f"views must be a multiple of cameras.together, got {self.views} views and "
+                f"{self.cameras.together} together."
             )
         if self.upkeep is not None:
             self.upkeep.check_run(self.steps)

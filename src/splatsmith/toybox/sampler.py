@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from splatsmith.cameras.convention import orbit
+from splatsmith.cameras.convention import Cameras, orbit, wrap_degrees
+from splatsmith.cameras.samplers import shifted
 from splatsmith.errors import InputError
 from splatsmith.toybox.captions import caption_of
-from splatsmith.toybox.drawing import camera_light, render_tape
+from splatsmith.toybox.drawing import ToyPicture, camera_light, render_tape
 from splatsmith.toybox.objects import DRAWS, Toy, object_from
 from splatsmith.toybox.relations import pair_from
 from splatsmith.toybox.split import Split
@@ -24,8 +25,22 @@ from splatsmith.toybox.words import Color
 
 
 @dataclass(frozen=True)
+class Seen:
+    """One more picture of each object, from a place of its own, before white."""
+
+    color: Float[Tensor, "objects rows columns 3"]  # 0..1
+    alpha: Float[Tensor, "objects rows columns 1"]
+    azimuth: Float[Tensor, "objects"]
+    elevation: Float[Tensor, "objects"]
+    radius: Float[Tensor, "objects"]
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Captioned pictures; angles in degrees, azimuth in -180..180."""
+    """Captioned pictures; angles in degrees, azimuth in -180..180, radius in world units.
+
+    Pictures of one object follow each other.
+    """
 
     color: Float[Tensor, "views height width 3"]  # 0..1, background blended in
     alpha: Float[Tensor, "views height width 1"]
@@ -33,11 +48,18 @@ class Batch:
     azimuth: Float[Tensor, "views"]
     elevation: Float[Tensor, "views"]
     toys: tuple[Toy, ...]
+    radius: Float[Tensor, "views"]
+    reference: Seen | None = None
 
 
 @dataclass(kw_only=True)
 class BatchSampler:
-    """An endless stream of batches; `counter` is its whole state."""
+    """An endless stream of batches; `counter` is its whole state.
+
+    With `views`, each object is seen that often, by cameras that stand evenly around it at one
+    elevation. With `reference`, another picture of each object is drawn, from anywhere; then
+    `shift` moves what all its cameras look at, as when a photo is centered by what it shows.
+    """
 
     size: int  # pixels a side
     batch: int  # pictures
@@ -54,9 +76,16 @@ class BatchSampler:
     front_share: float | None = (
         None  # of pictures within 45 degrees of the front; None: uniform
     )
+    views: int = 1  # pictures of each object
+    reference: int = 0  # pixels a side of one more picture; 0: none
+    shift: float = 0.0  # standard deviation per axis, world units
     counter: int = 0
 
     def __post_init__(self) -> None:
+        if self.views < 1 or self.batch % self.views:
+            raise InputError(
+                f"batch must be a multiple of views, got {self.batch} and {self.views}."
+            )
         if self.size < 1 or self.batch < 1:
             raise InputError(
                 f"size and batch must be positive, got {self.size} and {self.batch}."
@@ -75,13 +104,14 @@ class BatchSampler:
         """Batch number `index`, whatever was drawn before."""
         words = np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(words[0]) >> 1)
-        draws = torch.rand(self.batch, 2 * DRAWS + 8, generator=generator)
+        objects = self.batch // self.views
+        draws = torch.rand(objects, 2 * DRAWS + 8, generator=generator)
         rows = draws[:, : 2 * DRAWS].tolist()
         toys = tuple(self._toy(row[:DRAWS], row[DRAWS:]) for row in rows)
         captions = tuple(
             caption_of(toy, row[24:29]) for toy, row in zip(toys, rows, strict=True)
         )
-        return self._picture(toys, captions, draws[:, 2 * DRAWS :])
+        return self._pictures(toys, captions, draws[:, 2 * DRAWS :], generator)
 
     def _toy(self, row: Sequence[float], other: Sequence[float]) -> Toy:
         """One object, or two; the last of the other's numbers decides which."""
@@ -89,31 +119,77 @@ class BatchSampler:
             return pair_from(row, other, self.split)
         return object_from(row, self.split)
 
-    def _picture(
+    def _pictures(
         self,
         toys: tuple[Toy, ...],
         captions: tuple[str, ...],
-        draws: Float[Tensor, "views 8"],
+        draws: Float[Tensor, "objects 8"],
+        generator: torch.Generator,
     ) -> Batch:
         azimuth = azimuths(draws[:, 0], self.front_share)
         elevation = elevations(draws[:, 1], draws[:, 2])
         radius = self.radius * (1 + self.radius_jitter * (2 * draws[:, 3] - 1))
-        cameras = orbit(
-            azimuth,
-            elevation,
+        more = torch.rand(len(toys), 8, generator=generator)
+        moved = torch.randn(len(toys), 3, generator=generator) * self.shift
+        reference = self._reference(toys, more, radius, moved) if self.reference else None
+        if self.views > 1:
+            around = torch.arange(self.batch) % self.views * (360.0 / self.views)
+            azimuth = wrap_degrees(azimuth.repeat_interleave(self.views) + around)
+            elevation, radius, draws, moved = (
+                each.repeat_interleave(self.views, dim=0)
+                for each in (elevation, radius, draws, moved)
+            )
+        drawn = self._drawn(toys, azimuth, elevation, radius, self.size, draws[:, 4:7], moved)
+        return Batch(
+            color=drawn.color,
+            alpha=drawn.alpha,
+            captions=tuple(text for text in captions for _ in range(self.views)),
+            azimuth=azimuth,
+            elevation=elevation,
+            toys=tuple(toy for toy in toys for _ in range(self.views)),
             radius=radius,
-            fovy=self.fovy,
-            width=self.size,
-            height=self.size,
+            reference=reference,
         )
-        light = camera_light(cameras, (2 * draws[:, 4:7] - 1) * self.light_jitter)
-        ground = torch.tensor(self.background).expand(self.batch, 3)
+
+    def _reference(
+        self,
+        toys: tuple[Toy, ...],
+        draws: Float[Tensor, "objects 8"],
+        radius: Float[Tensor, "objects"],
+        moved: Float[Tensor, "objects 3"],
+    ) -> Seen:
+        azimuth, elevation = azimuths(draws[:, 0]), elevations(draws[:, 1], draws[:, 2])
+        radius = radius * (1 + 0.04 * (2 * draws[:, 3] - 1))
+        drawn = self._drawn(
+            toys, azimuth, elevation, radius, self.reference, draws[:, 4:7], moved, 1.0
+        )
+        return Seen(drawn.color, drawn.alpha, azimuth, elevation, radius)
+
+    def _drawn(
+        self,
+        toys: tuple[Toy, ...],
+        azimuth: Float[Tensor, "pictures"],
+        elevation: Float[Tensor, "pictures"],
+        radius: Float[Tensor, "pictures"],
+        size: int,
+        light_place: Float[Tensor, "pictures 3"],
+        moved: Float[Tensor, "pictures 3"],
+        background: float | None = None,
+    ) -> ToyPicture:
+        """Each object as often as there are pictures for it."""
+        cameras: Cameras = orbit(
+            azimuth, elevation, radius=radius, fovy=self.fovy, width=size, height=size
+        )
+        cameras = shifted(cameras, moved) if self.shift else cameras
+        light = camera_light(cameras, (2 * light_place - 1) * self.light_jitter)
+        color = self.background if background is None else (background,) * 3
+        ground = torch.tensor(color).expand(len(cameras), 3)
         tape, starts = joined([toy.tape for toy in toys])
-        which = np.arange(self.batch, dtype=np.int32)
-        drawn = render_tape(
+        times = len(cameras) // len(toys)
+        which = np.repeat(np.arange(len(toys), dtype=np.int32), times)
+        return render_tape(
             tape, starts, which, cameras, light, ground, self.samples, self.threads
         )
-        return Batch(drawn.color, drawn.alpha, captions, azimuth, elevation, toys)
 
 
 def azimuths(

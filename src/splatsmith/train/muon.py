@@ -100,6 +100,6 @@ def _by_gram(
 
 def suits_muon(name: str, parameter: nn.Parameter) -> bool:
     """Whether a parameter is a matrix of some width; tables of words and places are not."""
-    if parameter.ndim < 2 or name.endswith(("table.weight", "position")):
+    if parameter.ndim < 2 or name.endswith(("table.weight", "position", "nothing")):
         return False
     return min(len(parameter), parameter[0].numel()) >= SMALLEST_SIDE

@@ -32,7 +32,6 @@ from splatsmith.priors.denoiser import (
     with_weights_of,
 )
 from splatsmith.priors.embedded import EmbeddedPrior, load_embedded
-from splatsmith.priors.precision import fast_precision
 from splatsmith.priors.text import PAD, WordTable
 from splatsmith.toybox.split import Split
 from splatsmith.train.average import decay_at, follow, twin_of
@@ -91,18 +90,8 @@ class Student:
             return lesson
         if self.teacher is None:
             self.teacher = twin_of(self.average)
-        x_t, log_snr, tokens, camera = (
-            torch.cat([part[rows], other])
-            for part, other in (
-                (lesson.x_t, lesson.x_t[rows]),
-                (lesson.log_snr, lesson.log_snr[rows]),
-                (lesson.tokens, torch.zeros_like(lesson.tokens[rows])),
-                (lesson.camera, torch.zeros_like(lesson.camera[rows])),
-            )
-        )
-        x_t = x_t.contiguous(memory_format=torch.channels_last)
-        with fast_precision(lesson.x_t.device):
-            told, untold = self.teacher(x_t, log_snr, tokens, camera).float().chunk(2)
+        asked = lesson.of(rows)
+        told, untold = (each.answered(self.teacher) for each in (asked, asked.untold()))
         scale = lesson.guidance[rows][:, None, None, None]
         answer = lesson.answer.clone()
         answer[rows] = untold + scale * (told - untold)
@@ -115,10 +104,8 @@ class Student:
 
 
 def _error(net: Denoiser, lesson: Lesson) -> Float[Tensor, ""]:
-    with fast_precision(lesson.x_t.device):
-        scale = lesson.guidance if net.shape.guided else None
-        v = net(lesson.x_t, lesson.log_snr, lesson.tokens, lesson.camera, scale)
-    off = (v.float() - lesson.answer).square().mean(dim=(1, 2, 3))
+    v = lesson.answered(net, lesson.guidance if net.shape.guided else None)
+    off = (v - lesson.answer).square().mean(dim=(1, 2, 3))
     # A guided answer is about as many times larger as its scale, and would drown the others.
     return (off / lesson.guidance.square()).mean()
 

@@ -1,7 +1,7 @@
-"""The numbers of a prior's training, and those of the photo and the latent prior."""
+"""The numbers of a prior's training, and those of every kind of prior."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from splatsmith.priors.denoiser import DenoiserShape
@@ -11,7 +11,9 @@ SMALL = DenoiserShape(resolution=32, guided=True)
 
 
 LATENT = DenoiserShape(resolution=32, channels=4, guided=True)
-Kind = Literal["pixel", "photo", "latent"]
+Kind = Literal[
+    "pixel", "photo", "latent", "multiview", "photo-multiview", "zero123", "imagedream"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,6 @@ class PriorTraining:
     """The numbers of one training."""
 
     kind: Kind = "pixel"
-
     minutes: float = 100.0  # of training proper; checkpoints and sheets are not counted
     seed: int = 0
     batch: int = 32  # pictures a step; at 16, Muon would cost as much as the network
@@ -37,6 +38,9 @@ class PriorTraining:
     front_share: float | None = (
         None  # of pictures within 45 degrees of the front; None: uniform
     )
+    no_reference: float = 0.1  # share of the others shown no picture, where there is one
+    reference_zoom: float = 0.15  # share of the distance, either way, where there is one
+    reference_shift: float = 0.05  # world units, what a centered photo may be off the origin
     guided_from: float = 0.88  # share of the time after which guidance is learned
     guided_share: float = 0.5  # of the pictures of a lesson, from then on
     guidance: tuple[float, float] = (1.2, 10.0)  # scales that are learned
@@ -53,6 +57,11 @@ class PriorTraining:
             guidance=self.guidance if self.shape.guided else None,
         )
 
+    @property
+    def objects(self) -> int:
+        """Objects a lesson; each is seen in as many pictures as are denoised together."""
+        return self.batch // self.shape.views
+
     def rate_at(self, progress: float, steps_since_growth: int) -> float:
         """Learning rate after a share `progress` (0 to 1) of the time."""
         warm = min(1.0, (steps_since_growth + 1) / self.warm_up)
@@ -64,4 +73,32 @@ class PriorTraining:
 PHOTO = PriorTraining(
     kind="photo", minutes=30.0, small_share=0.0, no_camera=1.0, view_words=0.08, front_share=0.7
 )
+MULTIVIEW = PriorTraining(
+    kind="multiview", minutes=60.0, small_share=0.0, shape=replace(SMALL, views=4)
+)
+# What turns a photo prior into one for four views: their order around, and nothing absolute.
+PHOTO_MULTIVIEW = replace(
+    MULTIVIEW, kind="photo-multiview", no_camera=1.0, view_words=0.0, no_caption=0.1
+)
+ZERO123 = PriorTraining(
+    kind="zero123",
+    minutes=60.0,
+    small_share=0.0,
+    no_camera=1.0,  # absolute ones: a photo's azimuth is unknown
+    view_words=0.0,
+    no_caption=0.5,
+    shape=replace(SMALL, reference=True),
+)
+IMAGEDREAM = replace(
+    ZERO123, kind="imagedream", shape=replace(SMALL, views=4, reference=True), no_caption=0.3
+)
 LATENT_TRAINING = PriorTraining(kind="latent", minutes=60.0, shape=LATENT)
+TRAININGS = {
+    "prior": PriorTraining(),
+    "photo": PHOTO,
+    "latent": LATENT_TRAINING,
+    "multiview": MULTIVIEW,
+    "photo-multiview": PHOTO_MULTIVIEW,
+    "zero123": ZERO123,
+    "imagedream": IMAGEDREAM,
+}
