@@ -103,6 +103,12 @@ class Frame:
 PLY = Frame(axes=(1, 2, 0), signs=(-1, -1, 1))
 """Splat .ply: x right, y down, z to the front; (-y, -z, x) of our world. Viewers turn y up."""
 
+MESH_Y_UP = Frame(axes=(1, 2, 0), signs=(1, 1, 1))
+"""Meshes with y up, z to the front, as glTF says: (y, z, x) of our world."""
+
+MESH_Z_UP = Frame(axes=(1, 0, 2), signs=(1, -1, 1))
+"""Meshes with z up, -y to the front, as in Blender and slicers: (y, -x, z) of our world."""
+
 
 def _directions(count: int) -> Float64[np.ndarray, "directions 3"]:
     """Unit vectors spread over the sphere (a Fibonacci lattice)."""

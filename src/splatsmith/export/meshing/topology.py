@@ -94,6 +94,12 @@ def mended(mesh: Mesh) -> Mesh:
     return compacted(mesh.vertices, faces)
 
 
+def welded(mesh: Mesh) -> Mesh:
+    """The mesh with vertices of the same place made one, as before it was cut for a texture."""
+    vertices, index = torch.unique(mesh.vertices, dim=0, return_inverse=True)
+    return plain_mesh(vertices, index[mesh.faces])
+
+
 def compacted(vertices: Tensor, faces: Int[Tensor, "faces 3"]) -> Mesh:
     """The mesh without vertices that no face uses."""
     used, index = torch.unique(faces, return_inverse=True)
