@@ -1,14 +1,17 @@
 """At which density the surface lies.
 
-The rule: the level whose outline fits the splats' own outline best. From `VIEWS` directions,
-the outline of everything denser than L is the set of pixels whose ray meets a density of L or
-more somewhere; the splats' outline is where their picture's alpha is at least one half. One
-walk along the rays gives the highest density on each, and with it the outlines of all levels
-at once; L is the one with the largest overlap (intersection over union, all views together).
+The rule: the level whose depths fit the splats' own depths best. From `VIEWS` directions, the
+surface of level L begins on each pixel's ray where the density first reaches L; the splats
+begin where their picture says, if its alpha is at least one half. The misfit of a level is the
+mean over pixels of the difference of the two depths, of which at most `REACH` counts, and of
+`MISSED` times `REACH` where only one of the two is there. So outlines and depths decide
+together: by outlines alone, haze around an object would swell the surface; by depths alone,
+which 3DGS measures to the centers of splats, the surface would sink into large splats. One
+walk along the rays, with the highest density so far, serves all `LEVELS`.
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from splatsmith.errors import InputError
@@ -17,65 +20,60 @@ from splatsmith.export.meshing.views import Views, rays
 
 VIEWS, SIZE = 12, 64  # pictures, pixels a side
 OPAQUE = 0.5  # alpha
+REACH = 0.05  # of the grid's diagonal: no difference of depths counts more
+MISSED = 2.0  # reaches that a pixel counts if only one of the two is there
+LEVELS = 48  # that are tried, from `LOWEST` of the highest density up, in equal ratios
+LOWEST = 0.02
 
 
 def fitting_level(
     values: Float[Tensor, "x y z"], grid: Grid, views: Views
 ) -> tuple[float, float]:
-    """The level by the rule above, and the overlap of the outlines there (0..1).
+    """The level by the rule above, and the overlap (0..1) of its outlines and the splats'.
 
-    Raises InputError if the splats are nowhere opaque: no outline is there to be fitted.
+    Raises InputError if the splats are nowhere opaque: there is nothing to be fitted.
     """
     inside = views.alpha[..., 0] >= OPAQUE
+    top = float(values.max())
     if not bool(inside.any()):
         raise InputError(
             f"The splats are nowhere opaque: the highest alpha from {len(inside)} views is "
-            f"{float(views.alpha.max()):.2f}, and their outline is where it is {OPAQUE:g}. "
-            f"Give a level below {float(values.max()):.3g}, the highest density."
+            f"{float(views.alpha.max()):.2f}, and they count from {OPAQUE:g}. Give a level "
+            f"below {top:.3g}, the highest density."
         )
-    return best_cut(highest_on_rays(values, grid, views), inside)
+    steps, highest = walked(values, grid, views)
+    limit = REACH * float((torch.tensor(grid.high) - torch.tensor(grid.low)).norm())
+    best, least, shared = 0.0, float("inf"), 0.0
+    for level in (top * LOWEST ** torch.linspace(1, 0, LEVELS + 1)[:-1]).tolist():
+        first = (highest < level).sum(dim=0)
+        met = first < len(steps)
+        away = (steps[first.clamp(max=len(steps) - 1)] - views.depth[..., 0]).abs()
+        both, either = met & inside, met | inside
+        off = away.clamp(max=limit)[both].sum() + MISSED * limit * (either & ~both).sum()
+        misfit = float(off / either.sum())
+        if misfit < least:
+            best, least, shared = level, misfit, float(both.sum() / either.sum())
+    return best, shared
 
 
-def best_cut(
-    values: Float[Tensor, "views height width"], inside: Bool[Tensor, "views height width"]
-) -> tuple[float, float]:
-    """The threshold at which {values >= threshold} overlaps a mask best, and the overlap.
-
-    It is put midway between the two values that it parts.
-    """
-    sorted_, order = values.flatten().sort(descending=True)
-    hits = inside.flatten()[order].cumsum(0).double()
-    taken = torch.arange(1, len(order) + 1)
-    overlap = hits / (int(inside.sum()) + taken - hits)
-    # Equal values cannot be parted: only the last of them counts.
-    last = torch.cat([sorted_[1:] < sorted_[:-1], torch.tensor([True])])
-    best = int(torch.where(last & (sorted_ > 0), overlap, 0).argmax())
-    below = float(sorted_[best + 1]) if best + 1 < len(order) else 0.0
-    return (float(sorted_[best]) + below) / 2, float(overlap[best])
-
-
-def highest_on_rays(
+def walked(
     values: Float[Tensor, "x y z"], grid: Grid, views: Views
-) -> Float[Tensor, "views height width"]:
-    """The highest density that each pixel's ray meets, in steps of one cell."""
+) -> tuple[Float[Tensor, "steps"], Float[Tensor, "steps views height width"]]:
+    """Depths in steps of one cell, and the highest density on each ray up to there."""
     low, high = torch.tensor(grid.low), torch.tensor(grid.high)
     origin, direction = rays(views.cameras)
-    middle = float(
-        (views.cameras.viewmat[0, :3, :3] @ ((low + high) / 2)).add(
-            views.cameras.viewmat[0, :3, 3]
-        )[2]
-    )
+    camera = views.cameras.viewmat[0]
+    middle = float((camera[:3, :3] @ ((low + high) / 2) + camera[:3, 3])[2])
     reach = float((high - low).norm()) / 2
     steps = torch.arange(middle - reach, middle + reach, grid.cell)
-    volume = values[None, None]
-    best = torch.zeros(direction.shape[:-1])
-    for depth in steps:
+    highest = torch.zeros(len(steps), *direction.shape[:-1])
+    before = highest[0]
+    for number, depth in enumerate(steps):
         place = origin[:, None, None] + depth * direction
         unit = 2 * (place - low) / (high - low) - 1
         # grid_sample counts coordinates from the last axis to the first.
         asked = unit.flip(-1).reshape(1, 1, 1, -1, 3)
-        met = torch.nn.functional.grid_sample(
-            volume, asked, align_corners=True, padding_mode="zeros"
-        )
-        best = torch.maximum(best, met.reshape(best.shape))
-    return best
+        found = torch.nn.functional.grid_sample(values[None, None], asked, align_corners=True)
+        before = torch.maximum(before, found.reshape(before.shape))
+        highest[number] = before
+    return steps, highest

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from splatsmith.export.meshing.extras import needed
 from splatsmith.export.meshing.mesh import Mesh
+from splatsmith.render.mesh_preview import Paint, vertex_paint
 
 
 def texture_at(
@@ -39,3 +40,21 @@ def spread(
         ~known, return_distances=False, return_indices=True
     )
     return picture[rows, columns]
+
+
+def texture_paint(
+    texture: UInt8[np.ndarray, "rows columns 3"],
+    uvs: Float[Tensor, "vertices 2"],
+    faces: Int[Tensor, "faces 3"],
+) -> Paint:
+    """A texture on a mesh, for `render.mesh_preview`."""
+    between = vertex_paint(uvs, faces)
+    return lambda triangle, share: texture_at(texture, between(triangle, share))
+
+
+def paint_of(mesh: Mesh) -> Paint:
+    """The mesh's texture, or its colors, or else a gray."""
+    if mesh.texture is not None and mesh.uvs is not None:
+        return texture_paint(mesh.texture, mesh.uvs, mesh.faces)
+    colors = torch.full_like(mesh.vertices, 0.5) if mesh.colors is None else mesh.colors
+    return vertex_paint(colors, mesh.faces)
