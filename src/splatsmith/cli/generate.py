@@ -24,6 +24,7 @@ def generate(
     prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
     nearest: bool = False,
     threads: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
+    mesh: bool = False,
 ) -> None:
     """Turn a prompt into 3D Gaussians; or go on with a run that was stopped.
 
@@ -38,6 +39,7 @@ def generate(
         prior: another embedded prior, by its name or its file.
         nearest: take the closest known word for one that the prior does not know.
         threads: how many threads to use; by default as torch decides.
+        mesh: write asset.glb too, a textured mesh (needs the extra "mesh").
     """
     if resume is None and prompt is None:
         raise InputError('Say what to make, e.g. splatsmith generate "a red mushroom".')
@@ -68,3 +70,10 @@ def generate(
     print(f"{result.scene.count} splats in {result.metrics['seconds']:.1f} s")
     for path in result.paths.values():
         print(path)
+    if mesh:
+        from splatsmith.cli.mesh import ASSET, add_mesh, summary
+        from splatsmith.optimize.folder import RunFolder
+
+        folder = RunFolder(result.paths["scene"].parent)
+        print(summary(add_mesh(folder)))
+        print(folder.root / ASSET)

@@ -11,6 +11,7 @@ import tyro
 from splatsmith.cli.doctor import doctor
 from splatsmith.cli.evaluate import evaluate
 from splatsmith.cli.generate import generate
+from splatsmith.cli.mesh import mesh
 from splatsmith.cli.recipes import recipes
 from splatsmith.cli.render import render
 from splatsmith.cli.train import train
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "generate": generate,
     "words": words,
     "render": render,
+    "mesh": mesh,
     "recipes": recipes,
     "doctor": doctor,
     "train": train,

@@ -21,6 +21,7 @@ FILES = (
     "turntable.mp4",
     "contact.png",
     "progress.png",
+    "asset.glb",
     REPORT,
 )
 

@@ -130,7 +130,7 @@ def _materials(store: Bin, mesh: Mesh, name: str, material: Material) -> dict[st
         "roughnessFactor": material.roughness,
     }
     made: dict[str, Any] = {"name": name, "pbrMetallicRoughness": surface}
-    pictures = []
+    pictures: list[tuple[str, np.ndarray]] = []
     if mesh.texture is not None:
         surface["baseColorTexture"] = {"index": len(pictures)}
         pictures.append(("base color", mesh.texture))

@@ -13,10 +13,12 @@ from splatsmith.export.meshing.extras import needed
 from splatsmith.export.meshing.level import SIZE, VIEWS, fitting_level
 from splatsmith.export.meshing.mesh import Mesh, plain_mesh, volume
 from splatsmith.export.meshing.topology import mended, topology, without_small_parts
+from splatsmith.export.meshing.tsdf import fused
 from splatsmith.export.meshing.views import seen, sphere_cameras
 from splatsmith.scenes.gaussians import Gaussians
 
 COARSE = 32  # cells along the longest side, on the first look
+DEPTHS = 256  # pixels a side of the depths that are fused
 ENOUGH = 0.25  # of the level: what is thinner on the first look need not be in the fine grid
 
 
@@ -42,17 +44,39 @@ def density_surface(
     `smallest_part` of the largest part's area go, and so do hollows inside. Raises InputError
     if nothing is left, and says at which level something would be.
     """
-    if not 8 <= resolution <= 480:
-        raise InputError(f"The resolution of a mesh must lie in 8..480, got {resolution}.")
+    _check_resolution(resolution)
     low, high = _solid_box(scene, level)
     grid = grid_between(low, high, resolution)
     values = density(scene, grid)
     overlap = 0.0
     if level is None:
-        views = seen(scene, sphere_cameras(VIEWS, low, high, SIZE))
-        level, overlap = fitting_level(values, grid, views)
+        level, overlap = fitting_level(
+            values, grid, seen(scene, sphere_cameras(VIEWS, low, high, SIZE))
+        )
     raw = level_set(values, grid, level)
     return Surface(without_small_parts(raw, smallest_part), level, overlap)
+
+
+def tsdf_surface(
+    scene: Gaussians,
+    *,
+    resolution: int = 96,
+    views: int = 60,
+    smallest_part: float = 0.02,
+) -> Surface:
+    """The surface fused from depths of `views` pictures all around; see `tsdf`.
+
+    Smoother than the density's on opaque objects, and blind to what no view shows. Raises
+    InputError if the splats are nowhere opaque.
+    """
+    _check_resolution(resolution)
+    low, high = _solid_box(scene, None)
+    grid = grid_between(low, high, resolution, margin=3)
+    cameras = sphere_cameras(views, torch.tensor(grid.low), torch.tensor(grid.high), DEPTHS)
+    # Marching cubes looks for what is dense: distances turned around, and moved above zero.
+    values = 1 - fused(seen(scene, cameras), grid)
+    raw = level_set(values, grid, 1.0)
+    return Surface(without_small_parts(raw, smallest_part), 0.0, 0.0)
 
 
 def level_set(values: Float[Tensor, "x y z"], grid: Grid, level: float) -> Mesh:
@@ -109,6 +133,11 @@ def decimated(mesh: Mesh, faces: int) -> Mesh:
     )
 
 
+def _check_resolution(resolution: int) -> None:
+    if not 8 <= resolution <= 480:
+        raise InputError(f"The resolution of a mesh must lie in 8..480, got {resolution}.")
+
+
 def _solid_box(
     scene: Gaussians, level: float | None
 ) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"]]:
@@ -118,7 +147,7 @@ def _solid_box(
     values = density(scene, grid)
     if level is None:
         views = seen(scene, sphere_cameras(VIEWS, low, high, SIZE))
-        level, _ = fitting_level(values, grid, views)
+        level = fitting_level(values, grid, views)[0]
     there = values > min(level * ENOUGH, float(values.max()) * 0.99)
     ends = []
     for axis in range(3):
