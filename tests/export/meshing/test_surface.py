@@ -12,7 +12,12 @@ from splatsmith.export.meshing.density import FLOOR, Grid, density, grid_between
 from splatsmith.export.meshing.level import fitting_level
 from splatsmith.export.meshing.mesh import area, plain_mesh, surface_samples, volume
 from splatsmith.export.meshing.surface import decimated, density_surface, level_set
-from splatsmith.export.meshing.topology import mended, topology, without_small_parts
+from splatsmith.export.meshing.topology import (
+    mended,
+    topology,
+    welded,
+    without_small_parts,
+)
 from splatsmith.export.meshing.views import Views, rays, sphere_cameras
 from splatsmith.scenes.gaussians import Gaussians
 
@@ -187,6 +192,25 @@ def test_a_hole_is_filled_and_a_fin_cut_off():
     fin = torch.cat([ball.faces, ball.faces[:1]])
     assert topology(mended(plain_mesh(ball.vertices, fin)).faces).watertight
     assert mended(ball).faces.shape == ball.faces.shape
+
+
+def test_two_solids_that_share_an_edge_are_parted():
+    # Two wedges on one edge, with four faces there; and three with six.
+    edge = torch.tensor([[0.0, 0, 0], [0, 0, 1]])
+    for wedges in (2, 3):
+        places, faces = [edge], []
+        for i in range(wedges):
+            turn = torch.tensor([0.3, 1.0]) + 2 * math.pi * i / wedges
+            places.append(torch.stack([turn.cos(), turn.sin(), torch.full((2,), 0.5)], 1))
+            c, d = 2 + 2 * i, 3 + 2 * i
+            faces += [[0, 1, d], [1, 0, c], [0, d, c], [1, c, d]]
+        joined = plain_mesh(torch.cat(places), torch.tensor(faces))
+        assert topology(joined.faces).crowded_edges == 1
+        apart = mended(joined)
+        assert topology(welded(apart).faces).watertight
+        assert len(apart.faces) == len(joined.faces) + 2 * wedges
+        assert volume(apart) == pytest.approx(volume(joined), rel=0.05)
+        assert volume(joined) > 0
 
 
 def test_a_hollow_looks_inward_and_goes():

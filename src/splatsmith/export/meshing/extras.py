@@ -8,6 +8,7 @@ from splatsmith.errors import InputError
 PACKAGES = {
     "fast_simplification": "fast-simplification",
     "scipy.ndimage": "scipy",
+    "scipy.optimize": "scipy",
     "scipy.sparse": "scipy",
     "scipy.sparse.csgraph": "scipy",
     "scipy.spatial": "scipy",

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from splatsmith.export.meshing.extras import needed
 from splatsmith.export.meshing.mesh import Mesh, face_normals, plain_mesh
+from splatsmith.export.meshing.pinch import balanced, directed_edges, parted
 
-ROUNDS = 6  # times that a mesh is mended before it is taken as it is
+ROUNDS = 12  # times that a mesh is mended before it is taken as it is
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Topology:
 
 def topology(faces: Int[Tensor, "faces 3"]) -> Topology:
     """Look at every edge; a mesh without faces has no part and is not open."""
-    ends = _edges(faces.numpy())
+    ends = directed_edges(faces.numpy())
     low, high = ends.min(axis=1), ends.max(axis=1)
     key = low * (int(faces.max()) + 1 if len(faces) else 1) + high
     _, where, count = np.unique(key, return_inverse=True, return_counts=True)
@@ -51,7 +52,7 @@ def part_of_faces(faces: Int[Tensor, "faces 3"]) -> Int[Tensor, "faces"]:
         return torch.zeros(0, dtype=torch.long)
     flat = faces.numpy()
     count = int(flat.max()) + 1
-    ends = _edges(flat)
+    ends = directed_edges(flat)
     links = needed("scipy.sparse").coo_matrix(
         (np.ones(len(ends), dtype=bool), (ends[:, 0], ends[:, 1])), shape=(count, count)
     )
@@ -82,16 +83,21 @@ def without_small_parts(mesh: Mesh, share: float) -> Mesh:
 def mended(mesh: Mesh) -> Mesh:
     """Close what little is open, as after decimation.
 
-    Round by round: faces without area or with a twin go, then faces at edges that more than
-    two share, then loops of open edges are filled by triangles about one of their corners. A
-    mesh that is closed comes back as it was.
+    Round by round: faces without area, and pairs of faces back to back, go. Where the surface
+    then touches itself along an edge, it is parted (`pinch.parted`). If it is open, faces at
+    edges that appear twice in one direction go, and loops of open edges are filled by triangles
+    about one of their corners. A mesh that is closed comes back as it was.
     """
-    faces = mesh.faces
+    vertices, faces = mesh.vertices, mesh.faces
     for _ in range(ROUNDS):
         if topology(faces).watertight:
             break
-        faces = _filled(_uncrowded(_distinct(faces)))
-    return compacted(mesh.vertices, faces)
+        faces = _distinct(faces)
+        if not balanced(faces):
+            faces = _filled(_uncrowded(faces))
+        else:
+            vertices, faces = parted(vertices, faces)
+    return compacted(vertices, faces)
 
 
 def welded(mesh: Mesh) -> Mesh:
@@ -106,11 +112,6 @@ def compacted(vertices: Tensor, faces: Int[Tensor, "faces 3"]) -> Mesh:
     return plain_mesh(vertices[used], index.reshape(-1, 3))
 
 
-def _edges(faces: np.ndarray) -> np.ndarray:
-    """The directed edges of faces: first of all faces' 0 -> 1, then 1 -> 2, then 2 -> 0."""
-    return np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-
-
 def _distinct(faces: Tensor) -> Tensor:
     """Without faces that use a vertex twice, and without both of two that cover each other."""
     a, b, c = faces.unbind(1)
@@ -123,7 +124,7 @@ def _distinct(faces: Tensor) -> Tensor:
 
 def _uncrowded(faces: Tensor) -> Tensor:
     """Without the faces at edges that appear twice in one direction."""
-    ends = torch.from_numpy(_edges(faces.numpy()))
+    ends = torch.from_numpy(directed_edges(faces.numpy()))
     _, where, count = torch.unique(ends, dim=0, return_inverse=True, return_counts=True)
     crowded = (count[where] > 1).reshape(3, -1).any(dim=0)
     return faces[~crowded]
@@ -131,7 +132,7 @@ def _uncrowded(faces: Tensor) -> Tensor:
 
 def _filled(faces: Tensor) -> Tensor:
     """With the loops of open edges filled; a corner where loops meet is left for later."""
-    ends = _edges(faces.numpy())
+    ends = directed_edges(faces.numpy())
     there = {(int(a), int(b)) for a, b in ends}
     following: dict[int, list[int]] = {}
     for a, b in there:
