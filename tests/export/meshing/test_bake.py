@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from mesh_scenes import BLUE, RED, two_colored_ball
+from asset_scenes import BLUE, RED, two_colored_ball
 
 from splatsmith.cameras import orbit
 from splatsmith.errors import InputError

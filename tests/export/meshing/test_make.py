@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from mesh_scenes import splats, two_colored_ball
+from asset_scenes import splats, two_colored_ball
+from browser import screenshot
 
 from splatsmith.errors import InputError
 from splatsmith.export.mesh_files.pictures import mesh_sheet
@@ -160,6 +161,17 @@ def test_the_viewer_carries_everything_and_asks_for_nothing(made, scene, tmp_pat
     packed = re.search(r'"mesh": "([^"]+)"', page).group(1)
     soup = np.frombuffer(base64.b64decode(packed), "<f4").reshape(-1, 3, 11)
     torch.testing.assert_close(torch.tensor(soup[..., :3]), made.mesh.corners)
+
+
+@pytest.mark.parametrize("show", ["mesh", "splats"])
+def test_a_browser_shows_the_front_red_and_nothing_beside(made, scene, tmp_path, show):
+    page = write_viewer(tmp_path / "ball.html", made.mesh, scene)
+    picture = screenshot(page, tmp_path, show=show)
+    middle = picture[170:230, 170:230].reshape(-1, 3).mean(axis=0)
+    # RED is (0.9, 0.1, 0.1); the splats let a little of the blue behind through.
+    assert middle[0] > 200
+    assert middle[2] < 60
+    assert (picture[150:250, :15] == 255).all()
 
 
 def test_the_sheet_shows_all_four(made, scene):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from mesh_scenes import spiral, splats, two_colored_ball
+from asset_scenes import spiral, splats, two_colored_ball
 
 from splatsmith.errors import InputError
 from splatsmith.export.meshing import density as density_module

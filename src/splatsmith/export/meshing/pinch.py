@@ -42,16 +42,17 @@ def parted(
     key = ends.min(axis=1) * (int(flat.max()) + 1) + ends.max(axis=1)
     _, where, counts = np.unique(key, return_inverse=True, return_counts=True)
     busy: set[int] = set()
-    points, made = [], []
+    points: list[np.ndarray] = []
+    made: list[tuple[int, int, int]] = []
     for edge in np.flatnonzero(counts > 2):
         walks = np.flatnonzero(where == edge)
         owners = {int(walk) % len(flat) for walk in walks}
         if owners & busy or len(owners) < len(walks):
             continue
         busy |= owners
-        a, b = ends[walks[0]]
-        there = [_turned(flat, walk) for walk in walks if ends[walk, 0] == a]
-        back = [_turned(flat, walk) for walk in walks if ends[walk, 0] == b]
+        a, b = ends[walks[0]].tolist()
+        there = [_turned(flat, int(walk)) for walk in walks if ends[walk, 0] == a]
+        back = [_turned(flat, int(walk)) for walk in walks if ends[walk, 0] == b]
         for (_, _, c), (_, _, d) in _wedges(places, there, back):
             middle = len(places) + len(points)
             own = (places[c] + places[d]) / 2
@@ -65,7 +66,7 @@ def parted(
 
 def _turned(faces: np.ndarray, walk: int) -> tuple[int, int, int]:
     """The corners of a directed edge's face, the edge's first."""
-    side, face = divmod(int(walk), len(faces))
+    side, face = divmod(walk, len(faces))
     a, b, c = np.roll(faces[face], -side)
     return int(a), int(b), int(c)
 

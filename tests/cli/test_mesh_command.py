@@ -13,7 +13,7 @@ from splatsmith.export.meshing import MeshSettings
 from splatsmith.optimize.folder import RunFolder
 
 sys.path.append(str(Path(__file__).parents[1] / "export" / "meshing"))
-from mesh_scenes import splats, two_colored_ball
+from asset_scenes import splats, two_colored_ball
 
 
 @pytest.fixture(scope="module")
