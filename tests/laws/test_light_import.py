@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 EXTRAS = {"gsplat", "skimage", "diffusers", "transformers", "ray", "viser", "trimesh"}
+EXTRAS |= {"scipy", "xatlas", "fast_simplification"}
 
 LIST_MODULES = """
 import json, sys, time

@@ -10,6 +10,7 @@ import torch
 from asset_scenes import splats, two_colored_ball
 from browser import screenshot
 
+from splatsmith.cameras import orbit
 from splatsmith.errors import InputError
 from splatsmith.export.mesh_files.pictures import mesh_sheet
 from splatsmith.export.mesh_files.viewer import write_viewer
@@ -22,7 +23,7 @@ from splatsmith.export.meshing.tangents import shading_axes, vertex_tangents, wi
 from splatsmith.export.meshing.topology import topology
 from splatsmith.export.meshing.tsdf import fused
 from splatsmith.export.meshing.unwrap import texels
-from splatsmith.export.meshing.views import Views, rays, sphere_cameras
+from splatsmith.export.meshing.views import Views, front_depths, rays, seen, sphere_cameras
 
 SMALL = MeshSettings(
     resolution=24,
@@ -96,6 +97,19 @@ def test_a_normal_map_says_what_a_shader_will_see():
     tangents = vertex_tangents(replace(square, uvs=upright))
     # To the right is +x, up in the picture is +y: +1 by glTF's formula.
     torch.testing.assert_close(tangents, torch.tensor([[1.0, 0, 0, 1]]).expand(4, 4))
+
+
+def test_what_leaks_through_hardly_moves_the_front():
+    # Two sheets a unit apart; the front one lets much of the light through.
+    y, z = torch.meshgrid(torch.linspace(-1, 1, 41), torch.linspace(-1, 1, 41), indexing="ij")
+    sheet = torch.stack([torch.zeros_like(y), y, z], dim=-1).reshape(-1, 3)
+    both = torch.cat([sheet + torch.tensor([0.5, 0, 0]), sheet - torch.tensor([0.5, 0, 0])])
+    scene = splats(both, 0.05, 0.15)
+    cameras = orbit(0.0, 0.0, radius=3.0, width=16, height=16)
+    views = seen(scene, cameras)
+    mean, front = views.depth[0, 8, 8, 0], front_depths(scene, cameras)[0, 8, 8, 0]
+    assert float(mean) > 2.55
+    assert float(front) == pytest.approx(2.5, abs=0.05)
 
 
 def test_depths_of_a_ball_fuse_to_the_ball():

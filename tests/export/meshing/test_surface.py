@@ -128,6 +128,22 @@ def test_a_shell_becomes_a_closed_ball_without_a_hollow(shell):
     assert float(radius.std()) < 0.04
 
 
+def test_splats_thinner_than_a_cell_leave_no_holes():
+    # Disks on a sphere, a hundredth of a cell thick.
+    means = spiral(300, 0.5)
+    scales = torch.tensor([0.06, 0.06, 5e-4]).log().expand(300, 3)
+    up = torch.tensor([0.0, 0, 1]).expand(300, 3)
+    normal = torch.nn.functional.normalize(means, dim=1)
+    quats = torch.cat([1 + normal[:, 2:], torch.linalg.cross(up, normal)], dim=1)
+    disks = Gaussians(means, scales, quats, torch.full((300,), 2.0), torch.zeros(300, 1, 3))
+    found = density_surface(disks, resolution=20, level=0.4).mesh
+    looks = topology(found.faces)
+    assert (looks.watertight, looks.parts) == (True, 1)
+    # Full and not a leaking shell; widened by some two standard deviations of 0.7 cells.
+    assert 4 / 3 * math.pi * 0.5**3 < volume(found) < 4 / 3 * math.pi * 0.62**3
+    assert area(found) < 1.5 * 4 * math.pi * 0.5**2
+
+
 def test_islands_go_and_stay_as_asked():
     ball, crumb = spiral(200, 0.5), torch.tensor([[1.2, 0.0, 0.0]])
     scene = splats(torch.cat([ball, crumb]), 0.06, 0.95)

@@ -16,9 +16,11 @@ from torch import Tensor
 
 from splatsmith.errors import InputError
 from splatsmith.export.meshing.density import Grid
-from splatsmith.export.meshing.views import Views, rays
+from splatsmith.export.meshing.views import Views, front_depths, rays, seen, sphere_cameras
+from splatsmith.scenes.gaussians import Gaussians
 
-VIEWS, SIZE = 12, 64  # pictures, pixels a side
+VIEWS, SIZE = 12, 64  # pictures, rays a side
+FINER = 5  # pixels a ray, odd: drawn as coarse as the rays lie, splats would blur outward
 OPAQUE = 0.5  # alpha
 REACH = 0.05  # of the grid's diagonal: no difference of depths counts more
 MISSED = 2.0  # reaches that a pixel counts if only one of the two is there
@@ -54,6 +56,18 @@ def fitting_level(
         if misfit < least:
             best, least, shared = level, misfit, float(both.sum() / either.sum())
     return best, shared
+
+
+def fitting_views(scene: Gaussians, low: Float[Tensor, "3"], high: Float[Tensor, "3"]) -> Views:
+    """What `fitting_level` looks at: few pixels of sharp pictures, all around a box."""
+    cameras = sphere_cameras(VIEWS, low, high, SIZE)
+    fine = cameras.resized(SIZE * FINER, SIZE * FINER)
+    sharp, front = seen(scene, fine), front_depths(scene, fine)
+    picked = slice(FINER // 2, None, FINER)
+    color, alpha, depth = (
+        part[:, picked, picked] for part in (sharp.color, sharp.alpha, front)
+    )
+    return Views(cameras, color, alpha, depth)
 
 
 def walked(

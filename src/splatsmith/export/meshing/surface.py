@@ -1,6 +1,7 @@
 """From Gaussians to a closed surface: density, level, marching cubes, decimation."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,14 +11,15 @@ from torch import Tensor
 from splatsmith.errors import InputError
 from splatsmith.export.meshing.density import Grid, density, grid_between, occupied_box
 from splatsmith.export.meshing.extras import needed
-from splatsmith.export.meshing.level import SIZE, VIEWS, fitting_level
+from splatsmith.export.meshing.level import fitting_level, fitting_views
 from splatsmith.export.meshing.mesh import Mesh, plain_mesh, volume
 from splatsmith.export.meshing.topology import mended, topology, without_small_parts
 from splatsmith.export.meshing.tsdf import fused
-from splatsmith.export.meshing.views import seen, sphere_cameras
+from splatsmith.export.meshing.views import front_depths, seen, sphere_cameras
 from splatsmith.scenes.gaussians import Gaussians
 
 COARSE = 32  # cells along the longest side, on the first look
+THINNEST = 0.7  # cells; standard deviation of a splat in the grid
 DEPTHS = 256  # pixels a side of the depths that are fused
 ENOUGH = 0.25  # of the level: what is thinner on the first look need not be in the fine grid
 
@@ -47,14 +49,23 @@ def density_surface(
     _check_resolution(resolution)
     low, high = _solid_box(scene, level)
     grid = grid_between(low, high, resolution)
-    values = density(scene, grid)
+    values = density(widened(scene, grid.cell), grid)
     overlap = 0.0
     if level is None:
-        level, overlap = fitting_level(
-            values, grid, seen(scene, sphere_cameras(VIEWS, low, high, SIZE))
-        )
+        level, overlap = fitting_level(values, grid, fitting_views(scene, low, high))
     raw = level_set(values, grid, level)
     return Surface(without_small_parts(raw, smallest_part), level, overlap)
+
+
+def widened(scene: Gaussians, cell: float) -> Gaussians:
+    """The splats, none of them thinner than a grid of such cells can see.
+
+    A flat splat between two grid points would leave a hole (Mip-Splatting, Yu et al. 2024, has
+    the same floor for pictures).
+    """
+    state = scene.state()
+    floor = math.log(THINNEST * cell)
+    return Gaussians.from_state(state | {"log_scales": state["log_scales"].clamp(min=floor)})
 
 
 def tsdf_surface(
@@ -73,8 +84,9 @@ def tsdf_surface(
     low, high = _solid_box(scene, None)
     grid = grid_between(low, high, resolution, margin=3)
     cameras = sphere_cameras(views, torch.tensor(grid.low), torch.tensor(grid.high), DEPTHS)
+    pictures = replace(seen(scene, cameras), depth=front_depths(scene, cameras))
     # Marching cubes looks for what is dense: distances turned around, and moved above zero.
-    values = 1 - fused(seen(scene, cameras), grid)
+    values = 1 - fused(pictures, grid)
     raw = level_set(values, grid, 1.0)
     return Surface(without_small_parts(raw, smallest_part), 0.0, 0.0)
 
@@ -144,10 +156,9 @@ def _solid_box(
     """The box that a first, coarse look finds occupied, so that stray haze costs no cells."""
     low, high = occupied_box(scene)
     grid = grid_between(low, high, COARSE)
-    values = density(scene, grid)
+    values = density(widened(scene, grid.cell), grid)
     if level is None:
-        views = seen(scene, sphere_cameras(VIEWS, low, high, SIZE))
-        level = fitting_level(values, grid, views)[0]
+        level = fitting_level(values, grid, fitting_views(scene, low, high))[0]
     there = values > min(level * ENOUGH, float(values.max()) * 0.99)
     ends = []
     for axis in range(3):
