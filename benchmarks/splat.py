@@ -9,11 +9,11 @@ measured here, counting only the arithmetic of blending.
 """
 
 import argparse
-import time
 from collections.abc import Callable
 
 import torch
 from gsplat_torch import GsplatTorch
+from timing import Clock, clock_of, least, options
 from torch import Tensor
 
 from splatsmith.cameras import Cameras, orbit
@@ -46,22 +46,11 @@ def by(backend: str) -> Peer:
     )
 
 
-def least(call: Callable[[], object], clock: Callable[[], float], budget: float) -> float:
-    """Least milliseconds of the calls that fit into `budget` seconds, of one at least."""
-    best, spent = float("inf"), 0.0
-    while spent < budget:
-        start = clock()
-        call()
-        taken = clock() - start
-        best, spent = min(best, taken), spent + taken
-    return 1e3 * best
-
-
 def timed(
     draw: Peer,
     tensors: list[Tensor],
     camera: Cameras,
-    clock: Callable[[], float],
+    clock: Clock,
     budget: float,
 ) -> tuple[float, float]:
     background = torch.ones(3)
@@ -93,7 +82,7 @@ def check(peer: Picture, ours: Picture) -> None:
 
 def row(count: int, size: int, threads: int, arguments: argparse.Namespace) -> str:
     torch.set_num_threads(threads)
-    clock = time.process_time if arguments.clock == "cpu" else time.perf_counter
+    clock = clock_of(arguments)
     tensors, camera = scene(count, size)
     ours = by("native")(tensors, camera, torch.ones(3))
     forward, both = timed(by("native"), tensors, camera, clock, arguments.budget)
@@ -112,21 +101,11 @@ def row(count: int, size: int, threads: int, arguments: argparse.Namespace) -> s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--count", type=int, nargs="*", default=COUNTS)
     parser.add_argument("--size", type=int, nargs="*", default=SIZES)
-    parser.add_argument("--threads", type=int, nargs="*", default=[1, torch.get_num_threads()])
-    parser.add_argument(
-        "--budget", type=float, default=1.0, help="seconds for each native figure"
-    )
     parser.add_argument(
         "--no-peers", action="store_true", help="time the native back end alone"
-    )
-    parser.add_argument(
-        "--clock",
-        choices=("wall", "cpu"),
-        default="wall",
-        help="cpu: processor time, for one thread on a machine that does other things too",
     )
     arguments = parser.parse_args()
     arguments.peak = native.peak()

@@ -24,16 +24,16 @@ from splatsmith.cli.evaluation_jobs import (
     prepare,
 )
 from splatsmith.cli.evaluation_report import controls_line, controls_of
+from splatsmith.cli.pages import put_section
 from splatsmith.evaluate.record import Record
 from splatsmith.evaluate.statistics import holm, mcnemar, paired_difference
-from splatsmith.evaluate.table import HEADLINE, LOOK, READ, Column, check_hashes, summary
+from splatsmith.evaluate.table import HEADLINE, LOOK, READ, check_hashes, told
 from splatsmith.memory import keep_memory
 
 HERE = Path(__file__).parent
 COLUMNS = ("PR@1 (E1)", "PR@1 (E2)", "PRview (E1)", "Janus rate", "T", "IoU*", "PSNR*, dB")
 MORE = ("dE", "Float", "Haze, %", "failed", "seconds", "splats")
 SHARES = {"E1 JR", "E1 PR@1", "E2 PR@1", "Fail"}
-BEGIN, END = "<!-- {} -->", "<!-- end of {} -->"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def main() -> None:
     ]
     check_hashes([record for arm in arms for record in arm.records])
     text = section(asked.table, table, arms, controls)
-    put(asked.page, asked.table, text)
+    put_section(asked.page, asked.table, text)
     print(text)
 
 
@@ -114,7 +114,7 @@ def section(
     lines += ["| arm | n | " + " | ".join(c.title for c in columns) + " |"]
     lines += ["|" + "---|" * (len(columns) + 2)]
     for arm in arms:
-        cells = [cell(c, arm.records) for c in columns]
+        cells = [told(c, arm.records) for c in columns]
         lines.append(f"| {arm.name} | {len(arm.records)} | " + " | ".join(cells) + " |")
     lines += [
         "",
@@ -132,17 +132,6 @@ def section(
         *(f"- {line}" for line in controls),
     ]
     return "\n".join(lines) + "\n"
-
-
-def cell(column: Column, records: Sequence[Record]) -> str:
-    """A number with its interval."""
-    found = summary(column, records)
-    if found is None:
-        return ""
-    scale, digits = (100, 0) if column.kind == "share" else (1, column.digits)
-    low, value, high = (x * scale for x in (found.low, found.value, found.high))
-    unit = " %" if column.kind == "share" else ""
-    return f"{value:.{digits}f}{unit} ({low:.{digits}f}..{high:.{digits}f})"
 
 
 def verdicts(claims: Sequence[Mapping[str, Any]], arms: Mapping[str, Arm]) -> list[str]:
@@ -181,19 +170,6 @@ def normal_p(value: float, low: float, high: float) -> float:
     if not spread > 0:
         return 1.0 if value == 0 else 0.0
     return float(torch.special.erfc(torch.tensor(abs(value) / spread / 2**0.5)))
-
-
-def put(page: Path, name: str, text: str) -> None:
-    """Replace the table's part of the page, or add it at the end."""
-    whole = page.read_text() if page.is_file() else "# Results\n"
-    begin, end = BEGIN.format(name), END.format(name)
-    block = f"{begin}\n{text}{end}\n"
-    if begin in whole:
-        before, rest = whole.split(begin, 1)
-        whole = before + block + rest.split(end + "\n", 1)[1]
-    else:
-        whole = whole.rstrip("\n") + "\n\n" + block
-    page.write_text(whole)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@
 #include "pool.hpp"
 #include "splat_order.hpp"
 #include "splat_state.hpp"
+#include "variants.hpp"
 
 namespace baseline {
 extern const splat::Kernels kernels;
@@ -42,35 +43,12 @@ using Maybe = std::optional<Array>;
 
 namespace {
 
-// Fastest first.
-std::vector<const Kernels*> supported() {
-  std::vector<const Kernels*> list;
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    list.push_back(&avx512::kernels);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    list.push_back(&avx2::kernels);
-#endif
-  list.push_back(&baseline::kernels);
+const std::vector<const Kernels*>& variants() {
+  static const std::vector<const Kernels*> list = KERNEL_VARIANTS(kernels);
   return list;
 }
 
-// The fastest kernels of this machine, or those that SPLATSMITH_ISA names.
-const Kernels* choose() {
-  static const std::vector<const Kernels*> list = supported();
-  const char* wish = std::getenv("SPLATSMITH_ISA");
-  if (wish == nullptr || *wish == 0) return list[0];
-  std::string names;
-  for (const Kernels* kernels : list) {
-    if (std::strcmp(kernels->name, wish) == 0) return kernels;
-    names += std::string(names.empty() ? "" : ", ") + kernels->name;
-  }
-  throw nb::value_error(
-      ("SPLATSMITH_ISA is \"" + std::string(wish) + "\", but this machine has " + names)
-          .c_str());
-}
+const Kernels* choose() { return chosen(variants()); }
 
 bool all_finite(const float* values, size_t count) {
   uint32_t bad = 0;
@@ -263,11 +241,7 @@ double peak() {
   return best;
 }
 
-std::vector<std::string> isas() {
-  std::vector<std::string> names;
-  for (const Kernels* kernels : supported()) names.push_back(kernels->name);
-  return names;
-}
+std::vector<std::string> isas() { return names_of(variants()); }
 
 }  // namespace
 

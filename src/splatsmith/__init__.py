@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from splatsmith.errors import InputError, InvalidFile
-    from splatsmith.export import read_ply as load
+    from splatsmith.export import read_splats as load
     from splatsmith.optimize.result import Result, StepInfo
     from splatsmith.optimize.run import generate, resume
     from splatsmith.recipes.load import load_recipe
@@ -43,7 +43,7 @@ _PLACES = {
     "Result": ("splatsmith.optimize.result", "Result"),
     "StepInfo": ("splatsmith.optimize.result", "StepInfo"),
     "generate": ("splatsmith.optimize.run", "generate"),
-    "load": ("splatsmith.export", "read_ply"),
+    "load": ("splatsmith.export", "read_splats"),
     "load_recipe": ("splatsmith.recipes.load", "load_recipe"),
     "resume": ("splatsmith.optimize.run", "resume"),
 }

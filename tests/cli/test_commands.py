@@ -7,7 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
-from splatsmith.recipes.load import load_recipe, parse_recipe
+from splatsmith.recipes.load import load_recipe, parse_recipe, recipe_names
 
 TINY = (
     "--set=shape.steps=4",
@@ -54,6 +54,23 @@ def test_a_finished_run_can_be_resumed_without_harm(made, call):
     assert (out / "scene.ply").read_bytes() == before
 
 
+def test_negative_and_hidden_words_come_through(prior_file, call, tmp_path):
+    out = tmp_path / "run"
+    words = ("generate", "a red ball", *TINY, "--prior", prior_file, "--out", out)
+    code, _, said = call(
+        *words, "--negative", "blue cub", "--hide", "red=back,side", "--nearest"
+    )
+    assert code == 0, said
+    report = json.loads((out / "report.json").read_text())
+    assert (report["negative"], report["hide"]) == ("a blue cube", ["red=back,side"])
+    code, _, said = call(*words, "--overwrite", "--hide", "green=back")
+    assert (code, 'does not say "green"' in said) == (2, True)
+    code, _, said = call(*words, "--overwrite", "--negative", "a violin")
+    assert (code, "violin" in said) == (2, True)
+    code, _, said = call("generate", "--resume", out, "--negative", "blue")
+    assert (code, "give --resume alone" in said) == (2, True)
+
+
 def test_render_makes_films_and_sheets(made, call, tmp_path):
     scene = made[0] / "scene.ply"
     code, said, _ = call(
@@ -79,11 +96,7 @@ def test_words_lists_what_the_prior_knows(prior_file, call):
 def test_recipes_lists_and_resolves(call):
     code, said, _ = call("recipes")
     assert code == 0
-    assert [line.split()[0] for line in said.splitlines()] == [
-        "quick",
-        "sds-gaussians",
-        "stabledreamer",
-    ]
+    assert [line.split()[0] for line in said.splitlines()] == recipe_names()
     code, said, _ = call("recipes", "quick")
     assert parse_recipe(said, "said") == load_recipe("quick")
 
@@ -114,7 +127,16 @@ def test_help_names_the_commands_and_needs_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for name in ("generate", "words", "render", "recipes", "evaluate", "doctor", "train"):
+    for name in (
+        "generate",
+        "words",
+        "render",
+        "convert",
+        "recipes",
+        "evaluate",
+        "doctor",
+        "train",
+    ):
         assert name in done.stdout
 
 

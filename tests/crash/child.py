@@ -41,6 +41,7 @@ rates = { means = { start = 2e-2, end = 1e-3 } }
 regularize = { outside = 0.1 }
 
 [stage.score]
+kind = "sds"
 guidance = 2.0
 times = { kind = "uniform", low = 0.3, high = 0.9 }
 
@@ -58,7 +59,7 @@ name = "polish"
 steps = 12
 views = 1
 size = 16
-score = { times = { kind = "sqrt", start = 0.6, stop = 0.2, width = 0.2 } }
+score = { kind = "sds", times = { kind = "sqrt", start = 0.6, stop = 0.2, width = 0.2 } }
 """
 
 

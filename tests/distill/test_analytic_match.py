@@ -6,7 +6,17 @@ import pytest
 import torch
 import worlds
 
-from splatsmith.distill import SDS, BandTimes, FallingTimes, UniformTimes, distill
+from splatsmith.distill import (
+    SDI,
+    SDS,
+    SJC,
+    BandTimes,
+    DreamTimes,
+    FallingTimes,
+    Ramp,
+    UniformTimes,
+    distill,
+)
 from splatsmith.distill.loss import distillation_loss
 from splatsmith.priors import cosine, rectified_flow, scaled_linear
 
@@ -37,6 +47,11 @@ SETTINGS = {
     "fantasia": SDS(weight="fantasia", times=FallingTimes(kind="sqrt", stop=0.3)),
     "stable dreamer": SDS(times=BandTimes(), clamp=True),
     "dreamgaussian": SDS(times=FallingTimes(kind="linear", draw="shared")),
+    "dreamtime": SDS(times=DreamTimes(width=0.1)),
+    "mvdream": SDS(guidance=50.0, rescale=0.5, weight="sigma_over_alpha"),
+    "score jacobian chaining": SJC(guidance=4.0, times=UniformTimes(low=0.1)),
+    "by inversion": SDI(),
+    "clipped": SDS(clip=Ramp(start=0.5, end=2.0)),
 }
 
 

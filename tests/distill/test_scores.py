@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 import torch
 import worlds
+from questions import SCHEDULES, answer, changed, question
 
 from splatsmith.distill import (
-    SCORES,
     SDS,
     WEIGHTS,
     Distilled,
@@ -15,29 +15,15 @@ from splatsmith.distill import (
     distill,
     distillation_loss,
     guided,
-    sds,
 )
 from splatsmith.distill.loss import reconstruction_loss
 from splatsmith.errors import InputError
-from splatsmith.priors import cosine, linear, rectified_flow, scaled_linear
 
-SCHEDULES = {
-    "cosine": cosine(),
-    "stable-diffusion": scaled_linear(),
-    "ddpm": linear(),
-    "flow": rectified_flow(),
-}
 KINDS = ("eps", "x0", "v", "flow")
 
 
-def question(gen, schedule=None, kind="x0", views=3):
-    pictures = worlds.targets(gen, views=views)
-    prior = worlds.prior_of(pictures, schedule=schedule, kind=kind, odds=worlds.ODDS)
-    condition = worlds.told(prior, pictures, "mostly second")
-    x = torch.randn(views, 3, 4, 4, generator=gen, dtype=torch.float64)
-    t = torch.linspace(0.3, 0.97, views, dtype=torch.float64)
-    noise = torch.randn(x.shape, generator=gen, dtype=torch.float64)
-    return prior, condition, x, t, noise
+def parts(asked):
+    return asked.prior, asked.condition, asked.x, asked.t, asked.noise
 
 
 def gradient(loss, x):
@@ -50,9 +36,10 @@ def gradient(loss, x):
 @pytest.mark.parametrize("rescale", [0.0, 0.5])
 def test_sds_and_reconstruction_pull_alike(gen, name, weight, kind, guidance, rescale):
     """StableDreamer, Proposition 1, for any kind of prediction, weight and guidance."""
-    prior, condition, x, t, noise = question(gen, SCHEDULES[name], kind)
+    asked = question(gen, SCHEDULES[name], kind)
+    prior, _, x, t, _ = parts(asked)
     settings = SDS(guidance=guidance, weight=weight, rescale=rescale)
-    distilled = sds(settings, prior, condition, x, t, noise)
+    distilled = answer(settings, asked)
     x = x.requires_grad_()
     by_score = gradient(distillation_loss(x, distilled), x)
     scale = beta(weight, prior.schedule, t)
@@ -62,61 +49,44 @@ def test_sds_and_reconstruction_pull_alike(gen, name, weight, kind, guidance, re
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_the_gradient_is_dreamfusions_and_the_target_the_guided_picture(gen, name):
-    prior, condition, x, t, noise = question(gen, SCHEDULES[name])
-    distilled = sds(SDS(guidance=5.0, weight="sigma2"), prior, condition, x, t, noise)
+    asked = question(gen, SCHEDULES[name])
+    prior, condition, x, t, noise = parts(asked)
+    distilled = answer(SDS(guidance=5.0, weight="sigma2"), asked)
     alpha, sigma = (
         f(t)[:, None, None, None] for f in (prior.schedule.alpha, prior.schedule.sigma)
     )
-    answer = guided(prior, alpha * x + sigma * noise, t, condition, 5.0)
-    torch.testing.assert_close(distilled.gradient, sigma**2 * (answer.eps - noise))
-    torch.testing.assert_close(distilled.pseudo_ground_truth, answer.x0)
+    said = guided(prior, alpha * x + sigma * noise, t, condition, 5.0)
+    torch.testing.assert_close(distilled.gradient, sigma**2 * (said.eps - noise))
+    torch.testing.assert_close(distilled.pseudo_ground_truth, said.x0)
     torch.testing.assert_close(distilled.weight, sigma.flatten() ** 2)
     assert torch.equal(distilled.t, t)
 
 
-def test_score_jacobian_chaining_is_sds_with_weight_1(gen):
-    """SJC (Wang et al. 2022): with z = x + s n and s = sigma / alpha, g = -(D(z) - x) / s."""
-    prior, condition, x, t, noise = question(gen)
-    alpha, sigma = (
-        f(t)[:, None, None, None] for f in (prior.schedule.alpha, prior.schedule.sigma)
-    )
-    s = sigma / alpha
-    z = x + s * noise
-    x_t = z / torch.sqrt(1 + s**2)
-    denoised = z - s * prior.predict(x_t, t, condition).eps
-    distilled = sds(SDS(guidance=1.0, weight="one"), prior, condition, x, t, noise)
-    torch.testing.assert_close(distilled.gradient, -(denoised - x) / s)
-
-
 def test_a_clamped_target_is_a_picture_and_pulls_by_beta(gen):
-    prior, condition, x, t, noise = question(gen)
+    asked = question(gen)
     plain = SDS(guidance=50.0, weight="sigma2")
-    wild = sds(plain, prior, condition, x, t, noise).pseudo_ground_truth
+    wild = answer(plain, asked).pseudo_ground_truth
     assert wild.abs().max() > 1.5  # guidance overshoots, else nothing is tested
-    distilled = sds(replace(plain, clamp=True), prior, condition, x, t, noise)
+    distilled = answer(replace(plain, clamp=True), asked)
     torch.testing.assert_close(distilled.pseudo_ground_truth, wild.clamp(-1, 1))
-    pull = beta("sigma2", prior.schedule, t)[:, None, None, None]
-    expected = pull * (x - wild.clamp(-1, 1))
+    pull = beta("sigma2", asked.prior.schedule, asked.t)[:, None, None, None]
+    expected = pull * (asked.x - wild.clamp(-1, 1))
     torch.testing.assert_close(distilled.gradient, expected)
 
 
 def test_clamp_changes_nothing_within_the_range(gen):
-    pictures = worlds.targets(gen, count=1)
+    pictures = worlds.targets(gen, views=3, count=1)
     prior = worlds.prior_of(pictures)
-    x = torch.randn(2, 3, 4, 4, generator=gen, dtype=torch.float64)
-    t = torch.tensor([0.2, 0.8], dtype=torch.float64)
-    noise = torch.randn(x.shape, generator=gen, dtype=torch.float64)
-    condition = worlds.told(prior, pictures)
-    loose = sds(SDS(), prior, condition, x, t, noise)
-    tight = sds(SDS(clamp=True), prior, condition, x, t, noise)
+    asked = question(gen, prior=prior, condition=worlds.told(prior, pictures))
+    loose, tight = answer(SDS(), asked), answer(SDS(clamp=True), asked)
     torch.testing.assert_close(loose.gradient, tight.gradient)
 
 
 def test_clamp_is_refused_in_latent_space(gen):
-    prior, condition, x, t, noise = question(gen)
-    latent = replace(prior, space="latent")
+    asked = question(gen)
+    latent = changed(asked, prior=replace(asked.prior, space="latent"))
     with pytest.raises(InputError, match="clamp is for pixel priors"):
-        sds(SDS(clamp=True), latent, condition, x, t, noise)
+        answer(SDS(clamp=True), latent)
 
 
 def test_the_loss_gives_exactly_g_over_views_even_when_g_is_tiny(gen):
@@ -145,7 +115,7 @@ def test_more_views_of_the_same_do_not_pull_harder(gen):
 
 def test_the_gradient_reaches_the_picture_through_encode(gen):
     """The founding mistake: a render encoded without a graph learns nothing."""
-    prior, condition, _, _, _ = question(gen)
+    prior, condition, _, _, _ = parts(question(gen))
     color = torch.rand(3, 8, 8, 3, generator=gen, dtype=torch.float64, requires_grad=True)
     x = prior.encode(color)
     distilled = distill(SDS(), prior, condition, x, 0.5, gen)
@@ -155,7 +125,8 @@ def test_the_gradient_reaches_the_picture_through_encode(gen):
 
 
 def test_distill_draws_times_and_noise_from_the_generator_alone(gen):
-    prior, condition, x, _, _ = question(gen)
+    asked = question(gen)
+    prior, condition, x, _, _ = parts(asked)
     settings = SDS(times=UniformTimes(low=0.4, high=0.5))
 
     def once(seed):
@@ -167,19 +138,19 @@ def test_distill_draws_times_and_noise_from_the_generator_alone(gen):
     assert ((first.t >= 0.4) & (first.t <= 0.5)).all()
     t = settings.times.sample(0.0, 3, replay := torch.Generator().manual_seed(1))
     noise = torch.randn(x.shape, generator=replay, dtype=x.dtype)
-    by_hand = SCORES["sds"](settings, prior, condition, x, t, noise)
+    by_hand = answer(settings, changed(asked, t=t, noise=noise))
     assert torch.equal(first.gradient, by_hand.gradient)
 
 
 def test_float32_pictures_stay_float32(gen):
-    prior, condition, x, _, _ = question(gen)
+    prior, condition, x, _, _ = parts(question(gen))
     distilled = distill(SDS(), prior, condition, x.float(), 0.0, gen)
     assert distilled.gradient.dtype == distilled.weight.dtype == torch.float32
     assert distilled.pseudo_ground_truth.dtype == torch.float32
 
 
 def test_views_of_a_multi_view_prior_share_a_time(gen):
-    prior, condition, x, _, _ = question(gen, views=4)
+    prior, condition, x, _, _ = parts(question(gen, views=4))
     together = replace(prior, views=2)
     t = distill(SDS(), together, condition, x, 0.0, gen).t
     assert t[0] == t[1] != t[2] == t[3]

@@ -42,9 +42,11 @@ def cameras_of(pictures: Tensor) -> Cameras:
     return orbit(azimuth, 0.0, width=pictures.shape[-1], height=pictures.shape[-1])
 
 
-def told(prior: AnalyticPrior, pictures: Tensor, text: str = "anything") -> object:
+def told(
+    prior: AnalyticPrior, pictures: Tensor, text: str = "anything", negative: str = ""
+) -> object:
     """The prior's condition for one camera a set."""
-    return prior.condition(Prompt(text=text), cameras_of(pictures))
+    return prior.condition(Prompt(text=text, negative=negative), cameras_of(pictures))
 
 
 class CountingPrior:

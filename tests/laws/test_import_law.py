@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": ALL | {"memory"},
     "": ALL,
 }
-NATIVE = {"_splat": "render", "_toybox": "toybox"}
+NATIVE = {"_splat": "render", "_toybox": "toybox", "_fields": "render", "_mesh": "render"}
 
 
 def breaches(file: source.File) -> list[str]:

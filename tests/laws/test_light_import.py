@@ -5,8 +5,20 @@ import os
 import subprocess
 import sys
 
-EXTRAS = {"gsplat", "skimage", "diffusers", "transformers", "ray", "viser", "trimesh"}
-EXTRAS |= {"scipy", "xatlas", "fast_simplification"}
+EXTRAS = {
+    "gsplat",
+    "skimage",
+    "diffusers",
+    "transformers",
+    "ray",
+    "viser",
+    "trimesh",
+    "pxr",
+    "zstandard",
+    "scipy",
+    "xatlas",
+    "fast_simplification",
+}
 
 LIST_MODULES = """
 import json, sys, time

@@ -19,7 +19,7 @@ steps = 12
 views = 2
 size = 16
 start = { kind = "ball", count = 30, color_spread = 1.0 }
-score = { guidance = 1.0, times = { kind = "uniform", low = 0.3, high = 0.9 } }
+score = { kind = "sds", guidance = 1.0, times = { kind = "uniform", low = 0.3, high = 0.9 } }
 """
 
 

@@ -7,38 +7,15 @@ import os
 import signal
 
 import pytest
+from running import Stop, contents, stop_at
 
 import splatsmith
 from splatsmith import InputError, InvalidFile, generate, resume
 from splatsmith.optimize.lock import locked
+from splatsmith.optimize.plan import make_plan
 from splatsmith.optimize.save import CheckpointWarning, finished_steps, folder_of
 from splatsmith.optimize.signals import Interrupted
 from splatsmith.recipes.load import load_recipe
-
-
-class Stop(Exception):
-    """Ends a run from its callback, as abruptly as the test can."""
-
-
-def stop_at(step, action=None):
-    def callback(info):
-        if info.step == step:
-            if action is None:
-                raise Stop
-            action()
-
-    return callback
-
-
-def contents(folder):
-    """Every byte that must not depend on interruptions."""
-    volatile = {"report.json", "turntable.mp4"}
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in files
-        if path.name not in volatile
-    }
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +79,27 @@ def test_a_run_that_broke_off_ends_in_the_same_bytes(whole, prior, recipe, tmp_p
     resume(folder, prior=prior, callback=lambda info: seen.append(info.step))
     assert seen == list(range(step // 5 * 5 + 1 if step < 12 else 13, 13))
     assert contents(folder) == contents(whole)
+
+
+def test_a_run_remembers_its_negative_and_what_it_hides(prior, recipe, tmp_path):
+    """They are the run's: another negative is another run, and resuming needs neither."""
+    words = {"negative": "a cube", "hide": ["smiling=back,side"]}
+
+    def begin(folder, **also):
+        generate("a smiling ball", prior=prior, recipe=recipe, out=folder, **words | also)
+
+    begin(tmp_path / "whole")
+    with pytest.raises(Stop):
+        begin(tmp_path / "run", callback=stop_at(6))
+    resume(tmp_path / "run", prior=prior)
+    assert contents(tmp_path / "run") == contents(tmp_path / "whole")
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert (report["negative"], report["hide"]) == ("a cube", ["smiling=back,side"])
+    plans = [
+        make_plan("a smiling ball", 0, recipe, prior, nearest=False, **some)
+        for some in ({}, {"negative": "a cube"}, {"hide": ["smiling"]}, words)
+    ]
+    assert len({plan.run for plan in plans}) == 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

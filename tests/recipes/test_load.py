@@ -43,7 +43,18 @@ def message(call):
 
 
 def test_the_recipes_that_ship():
-    assert recipe_names() == ["quick", "sds-gaussians", "stabledreamer"]
+    assert recipe_names() == [
+        "csd",
+        "dreamtime",
+        "luciddreamer",
+        "nfsd",
+        "quick",
+        "sdi",
+        "sds-gaussians",
+        "sjc",
+        "stabledreamer",
+        "vsd-gaussians",
+    ]
     for name in recipe_names():
         recipe = load_recipe(name)
         assert recipe.title
@@ -70,6 +81,21 @@ def test_seeds_are_kept_to(file):
     assert (tutorial.score.times.low, tutorial.score.times.high) == (0.02, 0.98)
     assert tutorial.score.weight == "sigma2"
     assert tutorial.steps * tutorial.views == 3000
+    scores = {name: load_recipe(name).stage[0].score for name in recipe_names()}
+    lucid = scores["luciddreamer"]
+    assert (lucid.kind, lucid.guidance, lucid.weight) == ("ism", 7.5, "sigma_over_alpha")
+    assert (lucid.interval.start, lucid.interval.end, lucid.stride) == (0.1, 0.08, 0.2)
+    assert (scores["sdi"].guidance, scores["sdi"].inversion, scores["sdi"].eta) == (
+        7.5,
+        -7.5,
+        0.3,
+    )
+    assert (scores["nfsd"].guidance, scores["nfsd"].below) == (7.5, 0.2)
+    assert (scores["csd"].negative.start, scores["csd"].negative.end) == (0.0, 1.0)
+    assert (scores["sjc"].weight, scores["sjc"].times.high) == ("one", 0.97)
+    assert (scores["vsd-gaussians"].guidance, scores["vsd-gaussians"].weight) == (7.5, "sigma2")
+    dream = scores["dreamtime"].times
+    assert (dream.m1, dream.m2, dream.s1, dream.s2) == (0.8, 0.5, 0.3, 0.1)
 
 
 def test_defaults_fill_what_a_recipe_leaves_out(file):
@@ -155,8 +181,14 @@ def test_overrides():
         ("shape.rates.positon=1", 'stage "shape", key rates.positon: unknown key.'),
         ("shape.rates.means=3.0", "key rates: means must lie in 0 to 1, got 3.0."),
         ("shape.rates.means=-1e-3", "key rates: means must lie in 0 to 1, got -0.001."),
-        ("shape.score.kind=sdss", 'key score.kind: must be one of sds, got "sdss".'),
-        ("shape.score.times.kind=slow", "must be one of uniform, linear, sqrt, band"),
+        ("shape.score.kind=sdss", "must be one of sds, sjc, csd, nfsd, ism, sdi, vsd, got"),
+        ("shape.score.kind=sdss", 'Did you mean "sds"?'),
+        ("shape.score.guidance={start=9.0}", "key score.guidance.end: is missing."),
+        ("shape.score.guidance={start=9.0, end=-1.0}", "guidance must lie in 0 to 1000"),
+        (
+            "shape.score.times.kind=slow",
+            "must be one of uniform, linear, sqrt, band, dreamtime",
+        ),
         ("shape.score.times.low=[1.0, 0.1]", "key score.times: A band of times needs 0 <= low"),
         ("shape.cameras.elevation=[0, 100]", "key cameras: elevation must lie between"),
         ("shape.upkeep.start=9999", 'stage "shape": start is 9999, but density control ends'),
@@ -216,5 +248,5 @@ def test_an_unknown_recipe_is_answered_with_those_there_are():
     text = message(lambda: load_recipe("quik"))
     assert text == (
         '--recipe: there is no recipe "quik".\n'
-        "  Known: quick, sds-gaussians, stabledreamer; or give a file that ends in .toml."
+        f"  Known: {', '.join(recipe_names())}; or give a file that ends in .toml."
     )

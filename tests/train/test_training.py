@@ -10,12 +10,18 @@ import torch
 from splatsmith.cameras import orbit
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape
-from splatsmith.priors.embedded import load_embedded, schedule_for
+from splatsmith.priors.embedded import (
+    EmbeddedPrior,
+    load_embedded,
+    save_embedded,
+    schedule_for,
+)
+from splatsmith.priors.text import WordTable
 from splatsmith.prompts import Prompt
 from splatsmith.train.lesson import draw_lesson
-from splatsmith.train.prior import Student, train_prior
+from splatsmith.train.prior import Classroom, Student, train_prior
 from splatsmith.train.settings import PHOTO, PriorTraining
-from splatsmith.train.state import CHECKPOINT, load_state
+from splatsmith.train.state import CHECKPOINT, first_weights, load_state
 from splatsmith.train.words import embedded_vocabulary, word_table
 
 TINY = DenoiserShape(
@@ -117,6 +123,28 @@ def test_a_photo_prior_begins_from_another_and_never_sees_a_camera(tmp_path: Pat
     assert not lesson.camera.any()
     with pytest.raises(InputError, match="its pictures have other channels"):
         train_prior(replace(brief, shape=replace(TINY, channels=4)), tmp_path, start=first)
+
+
+def test_a_broader_world_begins_with_the_words_that_are_known(tmp_path: Path) -> None:
+    """The new network says of old captions what the old one said, though its rows moved."""
+    table = word_table()
+    old_table = WordTable([*reversed(table.words[::2]), "unheard"], table.length)
+    old_shape = replace(TINY, vocabulary=len(old_table.words) + 1, resolution=64)
+    old = first_weights(old_shape, 5)
+    with torch.no_grad():
+        for parameter in old.parameters():
+            parameter.normal_(std=0.1)
+    save_embedded(
+        tmp_path / "old", EmbeddedPrior(old, embedded_vocabulary(), old_table, ""), {}
+    )
+    settings = replace(BRIEF, shape=replace(TINY, text_layers=2, guided=True))
+    state = Classroom(settings, table, "cpu", None).begin(tmp_path / "old")
+    new = state.student(0, "cpu").net
+    assert new.shape.vocabulary == len(table.words) + 1
+    caption = [" ".join(table.words[:8:2])]
+    x, t, camera = torch.randn(1, 3, 64, 64), torch.zeros(1), torch.zeros(1, 7)
+    expected = load_embedded(tmp_path / "old").net(x, t, old_table.encode(caption), camera)
+    torch.testing.assert_close(new(x, t, table.encode(caption), camera), expected)
 
 
 def test_nothing_to_resume_and_damaged_checkpoints_are_said(tmp_path: Path) -> None:

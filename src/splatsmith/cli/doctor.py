@@ -73,7 +73,13 @@ def _gpu() -> list[str]:
 def _kernels() -> list[str]:
     """Which of our native modules are there, and which instructions they picked."""
     lines = []
-    for name, use in (("_splat", "drawing Gaussians"), ("_toybox", "drawing the toybox")):
+    uses = {
+        "_splat": "drawing Gaussians",
+        "_fields": "drawing radiance fields",
+        "_mesh": "drawing meshes",
+        "_toybox": "drawing the toybox",
+    }
+    for name, use in uses.items():
         if importlib.util.find_spec(f"splatsmith.{name}") is None:
             lines.append(f"{name}: not built; {use} falls back to slower torch code")
             continue

@@ -5,6 +5,7 @@ the folder is never made again; whatever a run raises becomes a line, too.
 """
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -39,6 +40,7 @@ from splatsmith.recipes.load import load_recipe, overridden
 from splatsmith.recipes.pace import paced
 from splatsmith.recipes.schema import Recipe
 from splatsmith.scenes.gaussians import Gaussians
+from splatsmith.scenes.handover import handed_out
 from splatsmith.toybox.split import split_of
 
 SAMPLE_STEPS, SAMPLE_GUIDANCE = 20, 3.0  # of the pictures that the prior draws by itself
@@ -86,9 +88,13 @@ class Bench:
 def prepare(request: Request) -> Bench:
     """Open recipe, prior and evaluators; InputError for what will not do, nothing written."""
     tier = tier_named(request.tier)
+    return bench_of(request, tier, jobs(tier)[: request.limit])
+
+
+def bench_of(request: Request, tier: Tier, wanted_jobs: Sequence[Job]) -> Bench:
+    """The same for any runs; of the tier, pace and controls count."""
     recipe = overridden(load_recipe(request.recipe), request.overrides, request.recipe)
     recipe = paced(recipe, tier.steps) if tier.steps != 1 else recipe
-    wanted_jobs = jobs(tier)[: request.limit]
     plan = make_plan(wanted_jobs[0].prompt, 0, recipe, request.prior, nearest=False)
     evaluators = (load_e1(request.evaluator), load_e2(request.evaluator))
     origin = Origin(
@@ -190,7 +196,8 @@ def truth(prompt: str, seed: int = 0) -> Gaussians:
 
 def start(bench: Bench, prompt: str) -> Gaussians:
     """The scene of seed 0 before its first step."""
-    return run.fresh_state(replace(bench.plan, seed=0)).scene
+    scene = run.fresh_state(replace(bench.plan, seed=0)).scene
+    return handed_out(scene, torch.Generator().manual_seed(0))
 
 
 def samples(bench: Bench, prompt: str) -> Float[Tensor, "views 96 96 3"]:

@@ -23,6 +23,10 @@ def generate(
     overwrite: bool = False,
     prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
     nearest: bool = False,
+    negative: Annotated[str, tyro.conf.arg(metavar="WORDS")] = "",
+    hide: Annotated[
+        list[str], tyro.conf.arg(metavar="PHRASE=VIEWS"), tyro.conf.UseAppendAction
+    ] = [],  # noqa: B006
     threads: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
     mesh: bool = False,
 ) -> None:
@@ -38,18 +42,21 @@ def generate(
         overwrite: replace the run that is in the folder.
         prior: another embedded prior, by its name or its file.
         nearest: take the closest known word for one that the prior does not know.
+        negative: what is not wanted, in words that the prior knows.
+        hide: do not say this phrase of the prompt of these views, such as smiling=back,side;
+            "auto" hides what speaks of a face from the back.
         threads: how many threads to use; by default as torch decides.
         mesh: write asset.glb too, a textured mesh (needs the extra "mesh").
     """
     if resume is None and prompt is None:
         raise InputError('Say what to make, e.g. splatsmith generate "a red mushroom".')
-    if resume is not None and (prompt, out, seed, recipe, overrides, overwrite, nearest) != (
-        (None, None, 0, "quick", [], False, False)
-    ):
+    given = (prompt, out, seed, recipe, overrides, overwrite, nearest, negative, hide)
+    if resume is not None and given != (None, None, 0, "quick", [], False, False, "", []):
         raise InputError("A resumed run has its prompt, seed and recipe; give --resume alone.")
     if threads is not None and threads < 1:
         raise InputError(f"--threads must be 1 or more, got {threads}.")
     from splatsmith.optimize import run
+    from splatsmith.scenes.kinds import described
 
     if resume is not None:
         result = run.resume(resume, prior=prior, threads=threads, progress=True)
@@ -64,10 +71,12 @@ def generate(
             overwrite=overwrite,
             prior=prior,
             nearest=nearest,
+            negative=negative,
+            hide=hide,
             threads=threads,
             progress=True,
         )
-    print(f"{result.scene.count} splats in {result.metrics['seconds']:.1f} s")
+    print(f"{described(result.scene)} in {result.metrics['seconds']:.1f} s")
     for path in result.paths.values():
         print(path)
     if mesh:

@@ -8,6 +8,8 @@ from typing import TextIO
 
 import tyro
 
+from splatsmith.cli.compare import compare
+from splatsmith.cli.convert import convert
 from splatsmith.cli.doctor import doctor
 from splatsmith.cli.evaluate import evaluate
 from splatsmith.cli.generate import generate
@@ -24,10 +26,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "words": words,
     "render": render,
     "mesh": mesh,
+    "convert": convert,
     "recipes": recipes,
     "doctor": doctor,
     "train": train,
     "evaluate": evaluate,
+    "compare": compare,
 }
 
 BAD_INPUT = 2

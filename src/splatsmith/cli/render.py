@@ -17,10 +17,10 @@ def render(
     elevation: float = 15.0,
     fps: int = 24,
 ) -> None:
-    """Draw a .ply as a film (.mp4) of one turn or as a contact sheet (.png).
+    """Draw splats as a film (.mp4) of one turn or as a contact sheet (.png).
 
     Args:
-        scene: a .ply with 3D Gaussians.
+        scene: a file of 3D Gaussians of any format that `splatsmith convert` reads.
         out: what to write; .mp4 for a turn, .png for 8 azimuths x 2 elevations.
         orbit: pictures in one turn, 1 to 3600.
         size: pixels a side, even, 16 to 2048.
@@ -38,9 +38,9 @@ def render(
         raise InputError(f"--elevation must lie in -90 to 90 degrees, got {elevation}.")
     if not out.parent.is_dir():
         raise InputError(f"There is no folder {out.parent} to write {out.name} into.")
-    from splatsmith.export import contact_sheet, read_ply, save_png, write_turntable
+    from splatsmith.export import contact_sheet, read_splats, save_png, write_turntable
 
-    made = read_ply(scene)
+    made = read_splats(scene)
     if out.suffix == ".png":
         save_png(out, contact_sheet(made, size=size))
     else:

@@ -5,9 +5,9 @@ one. Much published code computes e_c + s (e_c - e_u) instead, which is the stan
 s + 1: recipes here hold the standard scale.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -44,24 +44,32 @@ def guided(
     knowing = prior if one_pass and rescale == 0 and isinstance(prior, OnePassPrior) else None
     if knowing is not None and knowing.guides(condition, scale):
         return knowing.predict_guided(x_t, t, condition, scale)
-    views = len(x_t)
-    both = condition.joined(condition.negative())
-    answer = prior.predict(torch.cat([x_t, x_t]), torch.cat([t, t]), both)
-    conditional, unconditional = answer[:views], answer[views:]
+    conditional, unconditional = asked(prior, x_t, t, [condition, condition.negative()])
     combined = combine(conditional, unconditional, scale)
     return rescaled(combined, conditional, rescale, prior.views) if rescale else combined
+
+
+def asked(
+    prior: Prior,
+    x_t: Float[Tensor, "views channels height width"],
+    t: Float[Tensor, "views"],
+    conditions: Sequence[Any],
+) -> list[Prediction]:
+    """What the prior says under each of the conditions: one call, all of them in one batch."""
+    told, count, views = conditions[0], len(conditions), len(x_t)
+    for other in conditions[1:]:
+        told = told.joined(other)
+    answer = prior.predict(x_t.repeat(count, 1, 1, 1), t.repeat(count), told)
+    return [answer[i * views : (i + 1) * views] for i in range(count)]
 
 
 def _pushed(
     prior: Prior, x_t: Tensor, t: Tensor, condition: Repelled, scale: float
 ) -> Prediction:
     """All sides of Perp-Neg in one batch; rescale does not apply."""
-    told: Any = condition.joined(condition.negative())
-    for other, _ in condition.others:
-        told = told.joined(other)
-    count, views = 2 + len(condition.others), len(x_t)
-    answer = prior.predict(x_t.repeat(count, 1, 1, 1), t.repeat(count), told)
-    sides = [answer[i * views : (i + 1) * views] for i in range(count)]
+    others = [other for other, _ in condition.others]
+    told = [condition.condition, condition.negative(), *others]
+    sides = asked(prior, x_t, t, told)
     weights = [weight for _, weight in condition.others]
     return perpendicular(sides[0], sides[1], list(zip(sides[2:], weights, strict=True)), scale)
 

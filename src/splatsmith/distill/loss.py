@@ -5,10 +5,13 @@ descendants. So the gradient on x is exactly g / views, and thresholds of densit
 move when a recipe takes more views per step.
 """
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from splatsmith.distill.scores import Distilled
+from splatsmith.distill.question import Distilled
+from splatsmith.priors.protocol import Prior
 
 
 def distillation_loss(
@@ -22,6 +25,28 @@ def distillation_loss(
     # x - stop_grad(x - g), in an order that keeps small g from being rounded away beside x.
     distance = (x - x.detach()) + distilled.gradient.detach()
     return 0.5 * distance.square().sum() / len(x)
+
+
+def picture_loss(
+    color: Float[Tensor, "views height width 3"],
+    prior: Prior,
+    distilled: Distilled,
+) -> Float[Tensor, ""]:
+    """The same pull on the picture itself: 0.5 beta(t) |color - decode(x_hat)|^2 / views.
+
+    HiFA (Zhu et al. 2023), the second term of its loss. `color` is the render in 0..1 with its
+    graph, brought to the size of what the prior decodes; no gradient passes the encoder.
+    """
+    with torch.no_grad():
+        target = prior.decode(distilled.pseudo_ground_truth)
+        alpha, sigma = prior.schedule.alpha(distilled.t), prior.schedule.sigma(distilled.t)
+        beta = (distilled.weight * alpha / sigma).to(color)
+    if color.shape[1:3] != target.shape[1:3]:
+        x, size = color.permute(0, 3, 1, 2), target.shape[1:3]
+        x = F.interpolate(x, size=size, mode="bilinear", antialias=True)
+        color = x.permute(0, 2, 3, 1)
+    squares = (color - target).square().sum(dim=(1, 2, 3))
+    return 0.5 * (beta * squares).sum() / len(color)
 
 
 def reconstruction_loss(

@@ -35,6 +35,10 @@ class Repelled:
         """The other side of guidance, as without the others."""
         return self.condition.negative()
 
+    def nothing(self) -> Condition:
+        """What the prior is told when nothing is said, as without the others."""
+        return self.condition.nothing()
+
     def joined(self, other: Any) -> Condition:
         """The rows of the condition, then those of `other`."""
         return self.condition.joined(other)
@@ -46,8 +50,9 @@ class Repelled:
 def repelled(prior: Prior, prompt: Prompt, cameras: Cameras) -> Repelled:
     """What the prior is told of each view, pushed away from the words of front and side."""
     front, side = view_weights(cameras.azimuth, cameras.elevation)
+    # What is hidden from the back is just what the front looks like: here it is said.
     others = [
-        (prior.condition(replace(prompt, views=words), cameras), weight)
+        (prior.condition(replace(prompt, views=words, hidden=()), cameras), weight)
         for words, weight in ((FRONT, front), (SIDE, side))
     ]
     return Repelled(prior.condition(prompt, cameras), tuple(others))

@@ -145,13 +145,87 @@ class BandTimes:
         return _drawn(self.window(progress), self.draw, views, generator)
 
 
-Times = UniformTimes | FallingTimes | BandTimes
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DreamTimes:
+    """Time falls slowly where it counts most (Huang et al. 2023, DreamTime).
+
+    W(t) is 1 between m2 and m1, and falls like a Gaussian of deviation s1 above and s2 below.
+    The time at a progress p is the one above which a share p of all of W lies. It never rises,
+    and near p = 1 it jumps toward 0, where `low` catches it. The defaults are the paper's first
+    version's (800, 500, 300 and 100 of 1000), as in two independent implementations.
+    """
+
+    kind: Literal["dreamtime"] = "dreamtime"
+    m1: float = 0.8  # upper end of the plateau
+    m2: float = 0.5  # lower end
+    s1: float = 0.3  # deviation above it
+    s2: float = 0.1  # deviation below it
+    low: float = 0.02  # no time is cleaner
+    high: float = 0.98  # nor noisier
+    width: float = 0.0  # of the window about the time; 0 makes it certain, as in the paper
+    draw: Draw = "each"
+
+    def __post_init__(self) -> None:
+        _check_draw(self.draw)
+        if not 0 <= self.m2 <= self.m1 <= 1:
+            raise InputError(f"DreamTime needs 0 <= m2 <= m1 <= 1, got {self.m2}, {self.m1}.")
+        if not (0 < self.s1 <= 10 and 0 < self.s2 <= 10):
+            raise InputError(
+                f"s1 and s2 must be over 0 and at most 10, got {self.s1} and {self.s2}."
+            )
+        if not 0 <= self.low <= self.high <= 1:
+            raise InputError(
+                f"DreamTime needs 0 <= low <= high <= 1, got {self.low} and {self.high}."
+            )
+        if not 0 <= self.width <= 1:
+            raise InputError(f"The width of the times must lie in 0 to 1, got {self.width}.")
+
+    def weight(self, t: float) -> float:
+        """W(t), 1 on the plateau; not normalized."""
+        if t > self.m1:
+            return math.exp(-((t - self.m1) ** 2) / (2 * self.s1**2))
+        if t < self.m2:
+            return math.exp(-((t - self.m2) ** 2) / (2 * self.s2**2))
+        return 1.0
+
+    def above(self, t: float) -> float:
+        """The share of all of W that lies above t: 1 at 0, 0 at 1, falling."""
+        return 1 - self._below(t) / self._below(1.0)
+
+    def window(self, progress: float) -> Window:
+        """(low, high) about the time at which `above` is `progress`."""
+        _check_progress(progress)
+        clean, noisy = 0.0, 1.0
+        for _ in range(50):  # `above` falls, so halving finds the place
+            middle = (clean + noisy) / 2
+            clean, noisy = (middle, noisy) if self.above(middle) > progress else (clean, middle)
+        time = min(max((clean + noisy) / 2, self.low), self.high)
+        return max(self.low, time - self.width / 2), min(self.high, time + self.width / 2)
+
+    def sample(
+        self, progress: float, views: int, generator: torch.Generator
+    ) -> Float[Tensor, "views"]:
+        """The times of one step, float32 on the generator's device."""
+        return _drawn(self.window(progress), self.draw, views, generator)
+
+    def _below(self, t: float) -> float:
+        """The integral of W from 0 to t."""
+        foot, head = (s * math.sqrt(math.pi / 2) for s in (self.s2, self.s1))
+        rising = math.erf(self.m2 / (math.sqrt(2) * self.s2))
+        left = math.erf(max(0.0, self.m2 - t) / (math.sqrt(2) * self.s2))
+        falling = math.erf(max(0.0, t - self.m1) / (math.sqrt(2) * self.s1))
+        flat = min(max(t, self.m2), self.m1) - self.m2
+        return foot * (rising - left) + flat + head * falling
+
+
+Times = UniformTimes | FallingTimes | BandTimes | DreamTimes
 
 TIMES: dict[str, type[Times]] = {
     "uniform": UniformTimes,
     "linear": FallingTimes,
     "sqrt": FallingTimes,
     "band": BandTimes,
+    "dreamtime": DreamTimes,
 }
 
 

@@ -180,6 +180,17 @@ def summary(column: Column, records: Sequence[Record]) -> Interval | None:
     return mean_interval(values, [prompt for _, prompt in pairs], generator)
 
 
+def told(column: Column, records: Sequence[Record]) -> str:
+    """The summary as text, "85 % (62..95)"; empty where it applies to none of them."""
+    found = summary(column, records)
+    if found is None:
+        return ""
+    scale, digits = (100, 0) if column.kind == "share" else (1, column.digits)
+    low, value, high = (x * scale for x in (found.low, found.value, found.high))
+    unit = " %" if column.kind == "share" else ""
+    return f"{value:.{digits}f}{unit} ({low:.{digits}f}..{high:.{digits}f})"
+
+
 def _value(record: Record, metric: str) -> float | None:
     if metric == "seconds":
         return record.seconds if record.kind == "run" else None

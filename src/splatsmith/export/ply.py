@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 
 from splatsmith.errors import InputError, InvalidFile
+from splatsmith.export.arrays import destination
 from splatsmith.export.frames import PLY
 from splatsmith.export.ply_body import read_table
 from splatsmith.export.ply_header import Header
@@ -33,7 +34,7 @@ def write_ply(path: str | Path, scene: Gaussians, *, sh_degree: int | None = Non
     does not fit or if the degree is below the scene's.
     """
     arrays = {name: value.cpu().double().numpy() for name, value in scene.state().items()}
-    replace_file(_destination(path), _encode(arrays, sh_degree))
+    replace_file(destination(path), _encode(arrays, sh_degree))
 
 
 def write_arrays(
@@ -61,7 +62,7 @@ def write_arrays(
             "logit_opacities all lie between 0 and 1, like probabilities; pass "
             "np.log(opacities / (1 - opacities))."
         )
-    replace_file(_destination(path), _encode(arrays, sh_degree))
+    replace_file(destination(path), _encode(arrays, sh_degree))
 
 
 def read_ply(path: str | Path) -> Gaussians:
@@ -173,13 +174,6 @@ def _check_range(names: list[str], table: np.ndarray) -> None:
         )
 
 
-def _destination(path: str | Path) -> Path:
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent} to write {path.name} into.")
-    return path
-
-
 def _columns(path: Path, header: Header) -> dict[str, float]:
     """The columns that a scene needs, f_rest last, and their largest magnitudes."""
     vertex = header.element("vertex")
@@ -203,7 +197,7 @@ def _columns(path: Path, header: Header) -> dict[str, float]:
 def _why_not(present: set[str], missing: list[str]) -> str:
     """What a file without some columns seems to be."""
     if "packed_position" in present:
-        return "this is a compressed .ply; convert it first: splat-transform in.ply out.ply"
+        return "this is a compressed .ply, which read_splats reads"
     named = f"element vertex lacks {', '.join(missing)}"
     if "f_dc_0" in missing and {"scale_0", "opacity"} <= present:
         return (

@@ -4,9 +4,7 @@ Every length is checked against the bytes that are there before memory is asked 
 stays within a small multiple of the file's size, and time is linear in it.
 """
 
-import os
 import re
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from jaxtyping import Float32
 
 from splatsmith.errors import InvalidFile
 from splatsmith.export.ply_header import ASCII, MAX_HEADER, Element, Header, parse_header
+from splatsmith.export.untrusted import opened
 
 MAX_LIST_ROWS = 1_000_000  # rows of binary tables with lists, which must be walked one by one
 MAX_WORD = 64  # characters of an ASCII number
@@ -32,7 +31,7 @@ def read_table(path: Path, name: str, choose: Choose) -> Float32[np.ndarray, "ro
     InvalidFile for values that are too large or not finite, and for anything else that is
     wrong with the file, its absence included.
     """
-    header, data = _load(path)
+    header, data = load_ply(path)
     element = header.element(name)
     if element is None:
         raise InvalidFile(path, header.size, f"the header declares no element {name!r}")
@@ -45,29 +44,19 @@ def read_table(path: Path, name: str, choose: Choose) -> Float32[np.ndarray, "ro
     return read(path, data, header, element, wanted)
 
 
-def _load(path: Path) -> tuple[Header, bytes]:
+def load_ply(path: Path) -> tuple[Header, bytes]:
     """The header and the whole file; a file too short for its header is not read further."""
-    try:
-        # Opening must not wait for the other end of a pipe, nor Windows turn CR LF into LF.
-        flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(path, os.O_RDONLY | flags)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise InvalidFile(path, None, "this is not a regular file")
-            head = file.read(MAX_HEADER)
-            header = parse_header(path, head)
-            if status.st_size < header.least_size:
-                raise InvalidFile(
-                    path,
-                    status.st_size,
-                    f"the file ends here, but its header promises at least "
-                    f"{header.least_size} bytes",
-                )
-            file.seek(0)
-            return header, file.read()
-    except OSError as error:
-        raise InvalidFile(path, None, error.strerror or str(error)) from error
+    with opened(path) as (file, size):
+        header = parse_header(path, file.read(MAX_HEADER))
+        if size < header.least_size:
+            raise InvalidFile(
+                path,
+                size,
+                f"the file ends here, but its header promises at least "
+                f"{header.least_size} bytes",
+            )
+        file.seek(0)
+        return header, file.read()
 
 
 def _read_binary(
@@ -75,7 +64,7 @@ def _read_binary(
 ) -> np.ndarray:
     begin = end = header.size
     for other in header.elements:
-        start, end = end, _end_of(path, data, end, other, header.byte_order)
+        start, end = end, end_of(path, data, end, other, header.byte_order)
         if other is element:
             begin = start
     if end != len(data):
@@ -100,7 +89,7 @@ def _read_binary(
     return table
 
 
-def _end_of(path: Path, data: bytes, start: int, element: Element, byte_order: str) -> int:
+def end_of(path: Path, data: bytes, start: int, element: Element, byte_order: str) -> int:
     """Where a binary table ends; raises InvalidFile if that is past the end of the file."""
     if not element.has_lists:
         end = start + element.count * element.stride

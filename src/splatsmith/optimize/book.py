@@ -15,6 +15,8 @@ from splatsmith.optimize.state import RunState
 from splatsmith.optimize.timers import Timers
 from splatsmith.priors.protocol import Prior
 from splatsmith.recipes.schema import Stage
+from splatsmith.scenes.gaussians import Gaussians
+from splatsmith.scenes.kinds import Scene, described
 from splatsmith.scenes.upkeep import UpkeepReport
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Book:
         if self.callback is not None:
             self.callback(self._info(stage, prior, state, taken))
         if self.line is not None:
-            self.line.update(state.step, stage.name, stage.views, state.scene.count)
+            self.line.update(state.step, stage.name, stage.views, described(state.scene))
         self.stop_if_asked(state)
 
     def scheduled(self, step: int) -> bool:
@@ -111,7 +113,7 @@ class Book:
                 stage=stage.name,
                 loss=taken.loss,
                 distance=taken.distance,
-                splats=state.scene.count,
+                **_size(state.scene),
             )
         changes = _changes(report)
         if changes:
@@ -127,13 +129,18 @@ class Book:
             steps=self.steps,
             stage=stage.name,
             views=stage.views,
-            splats=state.scene.count,
+            splats=_size(state.scene).get("splats", 0),
             loss=taken.loss,
             distance=taken.distance,
             skipped=taken.skipped,
             color=color,
             pseudo_ground_truth=target,
         )
+
+
+def _size(scene: Scene) -> dict[str, int]:
+    """How many splats a scene of Gaussians has; nothing for other kinds."""
+    return {"splats": scene.count} if isinstance(scene, Gaussians) else {}
 
 
 def _changes(report: UpkeepReport | None) -> dict[str, Any]:

@@ -3,13 +3,16 @@
 import platform
 import resource
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
+from safetensors.torch import save
 
 import splatsmith
+from splatsmith.errors import InputError
 from splatsmith.export import (
     contact_sheet,
     progress_sheet,
@@ -17,13 +20,17 @@ from splatsmith.export import (
     write_ply,
     write_turntable,
 )
-from splatsmith.files import sha256_of
+from splatsmith.files import replace_file, sha256_of
 from splatsmith.optimize.book import Book
 from splatsmith.optimize.folder import RunFolder
 from splatsmith.optimize.plan import Plan
 from splatsmith.optimize.result import Result
 from splatsmith.optimize.state import RunState
+from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
+from splatsmith.scenes.gaussians import Gaussians
+from splatsmith.scenes.handover import handed_out
+from splatsmith.scenes.kinds import Scene, kind_of
 
 FILM_RATE = 24  # pictures per second of the turntable
 
@@ -47,7 +54,7 @@ def write_assets(plan: Plan, folder: RunFolder, state: RunState, book: Book) -> 
     output = plan.recipe.output
     scene = state.scene
     work = (
-        lambda: write_ply(folder.scene, scene),
+        lambda: write_scene(folder, scene, stream(plan.seed, "hand out", state.step)),
         lambda: write_progress(folder.progress, state),
         lambda: save_png(folder.contact, contact_sheet(scene)),
         lambda: write_turntable(
@@ -58,6 +65,22 @@ def write_assets(plan: Plan, folder: RunFolder, state: RunState, book: Book) -> 
         book.stop_if_asked(state)
         with book.timers("export"):
             write()
+
+
+def write_scene(folder: RunFolder, scene: Scene, generator: torch.Generator) -> None:
+    """The asset that every viewer reads; scenes of other kinds also as they are.
+
+    A scene without a surface has no asset; that is said by a warning, and the run is not lost.
+    """
+    if not isinstance(scene, Gaussians):
+        tensors = {name: t.detach().contiguous() for name, t in scene.state().items()}
+        replace_file(folder.tensors, save(tensors, metadata={"kind": str(kind_of(scene))}))
+    try:
+        splats = handed_out(scene, generator)
+    except InputError as error:
+        warnings.warn(f"no scene.ply was written: {error}", UserWarning, stacklevel=2)
+        return
+    write_ply(folder.scene, splats)
 
 
 def write_progress(path: Path, state: RunState) -> None:
@@ -73,7 +96,9 @@ def metrics(state: RunState, timers: Timers) -> dict[str, Any]:
     """The numbers of a run, so far or at its end."""
     return {
         "steps": state.step,
-        "splats": state.scene.count,
+        "scene": kind_of(state.scene),
+        "splats": state.scene.count if isinstance(state.scene, Gaussians) else 0,
+        "parameters": sum(p.numel() for p in state.scene.parameters_by_name().values()),
         "skipped": state.counters.skipped,
         "loss": state.counters.loss,
         "distance": state.counters.distance,

@@ -18,6 +18,7 @@ FILES = (
     "recipe.toml",
     "events.jsonl",
     "scene.ply",
+    "optimized.safetensors",
     "turntable.mp4",
     "contact.png",
     "progress.png",
@@ -56,6 +57,11 @@ class RunFolder:
     def scene(self) -> Path:
         """The asset: Gaussians that any splat viewer opens."""
         return self.root / "scene.ply"
+
+    @property
+    def tensors(self) -> Path:
+        """What was optimized, if that is of another kind than Gaussians."""
+        return self.root / "optimized.safetensors"
 
     @property
     def turntable(self) -> Path:

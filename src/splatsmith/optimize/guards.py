@@ -22,6 +22,7 @@ REMEDIES = {
     "render": "rates.log_scales",
     "prediction": "score.guidance",
     "loss": "regularize",
+    "own model": "score.own.rate",
 }
 
 

@@ -2,19 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from splatsmith.distill import VSD
 from splatsmith.errors import InputError
 from splatsmith.files import sha256_of
-from splatsmith.optimize.stage import Setting
-from splatsmith.priors.protocol import Prior
+from splatsmith.optimize.setting import Setting
+from splatsmith.priors.protocol import Adaptable, Prior
 from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.prompts.vocabulary import Vocabulary
 from splatsmith.recipes.load import recipe_toml
 from splatsmith.recipes.schema import Recipe, Stage
+from splatsmith.scenes.handover import check_marching_cubes, needs_marching_cubes
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,14 @@ class Plan:
     def run(self) -> str:
         """Tells runs apart: equal for two runs that must give the same bytes."""
         priors = [part for one in self.priors for part in (one.name, one.sha256)]
-        decisive = (self.prompt.text, self.seed, self.recipe_sha256, *priors)
+        rest = (self.prompt.negative, *map(str, self.prompt.hidden))
+        decisive = (
+            self.prompt.text,
+            self.seed,
+            self.recipe_sha256,
+            *priors,
+            *filter(None, rest),
+        )
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
     @property
@@ -62,6 +71,8 @@ class Plan:
         """The part of report.json from which a run can be taken up again."""
         return {
             "prompt": self.prompt.text,
+            "negative": self.prompt.negative,
+            "hide": [str(hidden) for hidden in self.prompt.hidden],
             "seed": self.seed,
             "recipe": {"title": self.recipe.title, "sha256": self.recipe_sha256},
             "prior": {
@@ -76,10 +87,11 @@ class Plan:
         settings = []
         first = 0
         snapshots = evenly(self.recipe.steps, self.recipe.output.snapshots)
-        for stage in self.recipe.stage:
+        for stage, kind in zip(self.recipe.stage, self.recipe.kinds, strict=True):
             settings.append(
                 Setting(
                     stage=stage,
+                    kind=kind,
                     first=first,
                     seed=self.seed,
                     prompt=self.prompt
@@ -94,17 +106,26 @@ class Plan:
 
 
 def make_plan(
-    words: str, seed: int, recipe: Recipe, prior: Prior | Path | str | None, *, nearest: bool
+    words: str,
+    seed: int,
+    recipe: Recipe,
+    prior: Prior | Path | str | None,
+    *,
+    nearest: bool,
+    negative: str = "",
+    hide: Sequence[str] = (),
 ) -> Plan:
     """Open the prior and check prompt and seed; InputError if any of them will not do."""
     if not 0 <= seed < 2**63:
         raise InputError(f"The seed must lie in 0 to 2**63 - 1, got {seed}.")
     own, vocabulary = _opened(prior)
     others = {stage.prior: _opened(stage.prior)[0] for stage in recipe.stage if stage.prior}
-    prompt = parse_prompt(words, vocabulary, nearest=nearest)
+    prompt = parse_prompt(words, vocabulary, negative=negative, hide=hide, nearest=nearest)
     plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
+    if needs_marching_cubes(recipe.kinds):
+        check_marching_cubes()
     return plan
 
 
@@ -141,4 +162,10 @@ def _check_fit(stage: Stage, prior: Prior) -> None:
         raise InputError(
             f"Stage {stage.name!r} clamps its targets, which only pixel priors allow; use "
             f"--set {stage.name}.score.clamp=false."
+        )
+    if isinstance(stage.score, VSD) and not isinstance(prior, Adaptable):
+        raise InputError(
+            f"Stage {stage.name!r} has the score vsd, which trains a low-rank update of the "
+            f"prior, and this prior has no place for one; take the embedded prior or another "
+            f"recipe."
         )

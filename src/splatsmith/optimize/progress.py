@@ -1,4 +1,4 @@
-"""The live line of a run: step, views per second, splats, time left.
+"""The live line of a run: step, views per second, size of the scene, time left.
 
 On a terminal it is one line that changes; elsewhere a plain line every few seconds.
 """
@@ -38,25 +38,28 @@ class ProgressLine:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, step: int, stage: str, views: int, splats: int) -> None:
-        """One more step is done; `step` counts all stages, `views` those of this step."""
+    def update(self, step: int, stage: str, views: int, size: str) -> None:
+        """One more step is done; `step` counts all stages, `views` those of this step.
+
+        `size` says how large the scene is, such as "2500 splats".
+        """
         self._views += views
         now = time.perf_counter()
         if self._bar is not None:
             if now - self._last > 0.1 or step == self.steps:
                 self._last = now
-                text = self.text(step, stage, splats, now)
+                text = self.text(step, stage, size, now)
                 self._bar.update(self._task, completed=step, description=text)
         elif now - self._last > QUIET_SECONDS or step == self.steps:
             self._last = now
             left = (now - self._begun) / (step - self._done_before) * (self.steps - step)
             print(
-                f"{self.text(step, stage, splats, now)}, {left:.0f} s left",
+                f"{self.text(step, stage, size, now)}, {left:.0f} s left",
                 file=self.stream,
                 flush=True,
             )
 
-    def text(self, step: int, stage: str, splats: int, now: float) -> str:
+    def text(self, step: int, stage: str, size: str, now: float) -> str:
         """What the line says, without the time left."""
         rate = self._views / max(now - self._begun, 1e-9)
-        return f"{stage}: step {step}/{self.steps}, {rate:.0f} views/s, {splats} splats"
+        return f"{stage}: step {step}/{self.steps}, {rate:.0f} views/s, {size}"

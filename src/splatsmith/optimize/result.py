@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from splatsmith.scenes.gaussians import Gaussians
+from splatsmith.scenes.kinds import Scene
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,7 +24,7 @@ class StepInfo:
     steps: int  # that the run will have
     stage: str
     views: int
-    splats: int
+    splats: int  # 0 for scenes that have none
     loss: float
     distance: float
     skipped: str = ""  # the tensor that was not finite, if the step was undone
@@ -39,6 +39,7 @@ Callback = Callable[[StepInfo], None]
 class Result:
     """A finished run.
 
+    `scene` is what was optimized; what is handed out as `paths["scene"]` are always Gaussians.
     `metrics` are those of report.json: seconds, steps, splats, skipped steps, the moving
     averages of loss and distance at the end. `paths` name every file that was written (scene,
     turntable, contact, progress, recipe, events, report); empty if the run had no folder.
@@ -46,6 +47,6 @@ class Result:
 
     prompt: str
     seed: int
-    scene: Gaussians
+    scene: Scene
     metrics: Mapping[str, Any]
     paths: Mapping[str, Path]

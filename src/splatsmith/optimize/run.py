@@ -20,15 +20,14 @@ from splatsmith.optimize.progress import ProgressLine
 from splatsmith.optimize.result import Callback, Result
 from splatsmith.optimize.save import drop_unfinished, load_checkpoint, tidy
 from splatsmith.optimize.signals import Signals
-from splatsmith.optimize.stage import run_stage
-from splatsmith.optimize.state import RunState, make_optimizer
+from splatsmith.optimize.stage import own_model, run_stage
+from splatsmith.optimize.state import RunState, fresh_upkeep, make_optimizer
 from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
 from splatsmith.priors.protocol import Prior
 from splatsmith.recipes.load import load_recipe, overridden, parse_recipe, recipe_toml
 from splatsmith.recipes.schema import Recipe
-from splatsmith.scenes.starts import begin
-from splatsmith.scenes.upkeep import UpkeepState
+from splatsmith.scenes.kinds import begin_any
 
 
 def generate(
@@ -41,6 +40,8 @@ def generate(
     prior: Prior | str | Path | None = None,
     overrides: Mapping[str, Any] | Sequence[str] | None = None,
     nearest: bool = False,
+    negative: str = "",
+    hide: Sequence[str] = (),
     overwrite: bool = False,
     threads: int | None = None,
     progress: bool = False,
@@ -57,6 +58,9 @@ def generate(
         prior: an embedded prior by name or file, or any Prior; by default "embedded".
         overrides: changed values of the recipe, {"shape.steps": 100} or ["shape.steps=100"].
         nearest: take the closest known word for one that the prior does not know.
+        negative: a prompt for what is not wanted, the other side of guidance.
+        hide: phrases of the prompt with the views that are not told of them, such as
+            "smiling=back,side"; "auto" hides what speaks of a face from the back.
         overwrite: replace the run that is in `out`.
         threads: of torch and of the native kernels; None leaves them as they are.
         progress: show a live line on stderr.
@@ -70,7 +74,7 @@ def generate(
     chosen = overridden(
         chosen, overrides or (), str(recipe) if recipe is not chosen else "recipe"
     )
-    plan = make_plan(prompt, seed, chosen, prior, nearest=nearest)
+    plan = make_plan(prompt, seed, chosen, prior, nearest=nearest, negative=negative, hide=hide)
     if progress:
         for note in plan.prompt.notes:
             print(f"note: {note}", file=sys.stderr, flush=True)
@@ -125,12 +129,12 @@ def fresh_state(plan: Plan) -> RunState:
     """The run before its first step."""
     stage = plan.recipe.stage[0]
     assert stage.start is not None, "the schema refuses recipes without a start"
-    scene = begin(stage.start, stream(plan.seed, "start", 0))
+    scene = begin_any(stage.start, stream(plan.seed, "start", 0))
     return RunState(
         step=0,
         scene=scene,
         optimizer=make_optimizer(scene, stage.adam),
-        upkeep=UpkeepState.empty(scene),
+        upkeep=fresh_upkeep(scene),
     )
 
 
@@ -188,6 +192,8 @@ def _plan_of(
     try:
         text, name = place.recipe.read_text("utf-8"), str(report["prior"]["name"])
         words, seed = str(report["prompt"]), int(report["seed"])
+        negative = str(report.get("negative", ""))  # older runs have neither this
+        hide = [str(hidden) for hidden in report.get("hide", ())]  # nor that
         path, sha256 = report["prior"]["path"], report["prior"]["sha256"]
         recipe_sha256 = report["recipe"]["sha256"]
     except (OSError, UnicodeDecodeError) as error:
@@ -197,7 +203,8 @@ def _plan_of(
     if prior is None and sha256 is None:
         raise InputError(f"The prior of this run, {name}, was not a file; pass it as prior.")
     recipe = parse_recipe(text, place.recipe.name)
-    plan = make_plan(words, seed, recipe, path if prior is None else prior, nearest=False)
+    prior = path if prior is None else prior
+    plan = make_plan(words, seed, recipe, prior, nearest=False, negative=negative, hide=hide)
     if plan.recipe_sha256 != recipe_sha256:
         raise InvalidFile(
             place.recipe, None, "was changed since the run began; begin a new run with it"
@@ -216,7 +223,10 @@ def _state_of(place: RunFolder, plan: Plan) -> tuple[RunState, Mark]:
     if found is None:
         return fresh_state(plan), Mark()
     settings = [s for s in plan.settings() if s.first < found.step or s.first == 0]
-    state = RunState.restore(found.step, found.groups, found.counters, settings[-1].stage)
+    setting = settings[-1]
+    state = RunState.restore(
+        found.step, found.groups, found.counters, setting, own_model(setting)
+    )
     every, last = plan.recipe.output.save_every, plan.recipe.steps
     tidy(place.checkpoints, found.step, lambda step: step % every == 0 or step == last)
     return state, found.events

@@ -12,50 +12,27 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from splatsmith.cameras import Cameras
-from splatsmith.distill import Distilled, distill, distillation_loss, repelled
+from splatsmith.distill import (
+    VSD,
+    Distilled,
+    Guided,
+    at,
+    distill,
+    distillation_loss,
+    picture_loss,
+    repelled,
+)
 from splatsmith.optimize import guards, regularizers
 from splatsmith.optimize.book import Book
+from splatsmith.optimize.drawing import Seen, look
+from splatsmith.optimize.own_model import Learner
+from splatsmith.optimize.setting import Setting
 from splatsmith.optimize.state import RunState
-from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
-from splatsmith.priors.protocol import Condition, Prior
-from splatsmith.prompts import Prompt
-from splatsmith.recipes.schema import Stage
-from splatsmith.render.picture import Picture
-from splatsmith.scenes import upkeep
+from splatsmith.priors.protocol import Condition
+from splatsmith.scenes import Gaussians, upkeep
 
 SNAPSHOT = 64  # pixels a side of the small pictures that progress.png is made of
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Setting:
-    """What stays the same throughout a stage."""
-
-    stage: Stage
-    first: int  # finished steps of the stages before
-    seed: int
-    prompt: Prompt
-    prior: Prior
-    snapshots: frozenset[int]  # steps of the whole run at which to keep small pictures
-
-    def progress(self, step: int) -> float:
-        """0 at the stage's first step, 1 at its last one."""
-        return (step - self.first) / max(1, self.stage.steps - 1)
-
-    def draws(self, name: str, step: int) -> torch.Generator:
-        """The generator for one kind of draw at one step."""
-        return stream(self.seed, name, step)
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What the cameras of a step saw, and x, which is what the prior will see of it."""
-
-    cameras: Cameras
-    picture: Picture
-    x: Float[Tensor, "views channels rows columns"]
-    offset: Float[Tensor, "views splats 2"] | None  # its gradient is what upkeep needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +50,8 @@ def run_stage(setting: Setting, state: RunState, book: Book) -> None:
     """Take the steps of the stage that are still to be taken."""
     stage = setting.stage
     if state.step == setting.first:
-        state.begin_stage(stage)
+        draws = setting.draws("convert", state.step)
+        state.begin_stage(stage, own_model(setting), draws)
     while state.step < setting.first + stage.steps:
         taken = take_step(setting, state, book.timers)
         with book.timers("upkeep"):
@@ -83,22 +61,32 @@ def run_stage(setting: Setting, state: RunState, book: Book) -> None:
         book.record(setting.stage, setting.prior, state, taken, report)
 
 
+def own_model(setting: Setting) -> Learner | None:
+    """A fresh model of the scene's own renders, if the stage's score needs one."""
+    score = setting.stage.score
+    if not isinstance(score, VSD):
+        return None
+    return Learner.begin(score.own, setting.prior, setting.draws("own start", setting.first))
+
+
 def take_step(setting: Setting, state: RunState, timers: Timers) -> Taken:
     """Cameras, render, denoise, score, regularize, step; undone if a value is not finite."""
     state.optimizer.zero_grad(set_to_none=True)
     try:
         with timers("render"):
-            seen = look(setting, state)
+            seen = look(setting, state.scene, state.step)
         guards.check("render", seen.x)
         with timers("prior"), torch.no_grad():
-            distilled = ask(setting, state.step, seen)
+            distilled = ask(setting, state, seen)
         guards.check("prediction", distilled.gradient)
         with timers("backward"):
-            loss = distillation_loss(seen.x, distilled)
-            extra = regularizers.regularization(setting.stage.regularize, state.scene)
-            loss = loss if extra is None else loss + extra
+            loss = total_loss(setting, state, seen, distilled)
             guards.check("loss", loss)
             loss.backward()
+        if state.own is not None:
+            # Before the scene moves: if this fails, all of the step can still be undone.
+            with timers("own model"):
+                teach(setting, state, seen, state.own)
         with timers("step"):
             move(setting, state)
     except guards.BadValue as bad:
@@ -107,38 +95,46 @@ def take_step(setting: Setting, state: RunState, timers: Timers) -> Taken:
     return Taken(float(loss.detach()), math.sqrt(float(distance)), "", seen, distilled)
 
 
-def look(setting: Setting, state: RunState) -> Seen:
-    """Draw cameras and background, and render the scene."""
-    stage, scene = setting.stage, state.scene
-    guards.check("log_scales", scene.scales)
-    draws = setting.draws("cameras", state.step)
-    cameras = stage.cameras.sample(stage.views, stage.size, stage.size, draws)
-    background = backgrounds(setting, state.step)
-    offset = None
-    if stage.upkeep is not None:
-        offset = torch.zeros(stage.views, scene.count, 2, requires_grad=True)
-    picture = scene.render(cameras, background, screen_offset=offset)
-    return Seen(cameras, picture, setting.prior.encode(picture.color), offset)
-
-
-def ask(setting: Setting, step: int, seen: Seen) -> Distilled:
+def ask(setting: Setting, state: RunState, seen: Seen) -> Distilled:
     """What the prior makes of the pictures, and the gradient that follows from it."""
-    told = (setting.prompt, seen.cameras)
-    if setting.stage.score.perp_neg:
+    told, score = (setting.prompt, seen.cameras), setting.stage.score
+    if isinstance(score, Guided) and score.perp_neg:
         condition: Condition = repelled(setting.prior, *told)
     else:
         condition = setting.prior.condition(*told)
-    draws = setting.draws("noise", step)
-    progress = setting.progress(step)
-    return distill(setting.stage.score, setting.prior, condition, seen.x, progress, draws)
+    draws = setting.draws("noise", state.step)
+    progress = setting.progress(state.step)
+    own = None if state.own is None else state.own.about(*told)
+    return distill(score, setting.prior, condition, seen.x, progress, draws, own)
 
 
-def backgrounds(setting: Setting, step: int) -> Float[Tensor, "views 3"]:
-    """What lies behind the scene in each view, 0..1."""
-    stage = setting.stage
-    if stage.background == "random":
-        return torch.rand(stage.views, 3, generator=setting.draws("background", step))
-    return torch.full((stage.views, 3), 1.0 if stage.background == "white" else 0.0)
+def total_loss(
+    setting: Setting, state: RunState, seen: Seen, distilled: Distilled
+) -> Float[Tensor, ""]:
+    """The one loss, the same on pictures if the recipe says so, and the regularizers."""
+    loss = distillation_loss(seen.x, distilled)
+    if weight := at(setting.stage.score.image_loss, setting.progress(state.step)):
+        loss = loss + weight * picture_loss(seen.picture.color, setting.prior, distilled)
+    extra = regularized(setting, state, seen, distilled)
+    return loss if extra is None else loss + extra
+
+
+def teach(setting: Setting, state: RunState, seen: Seen, own: Learner) -> None:
+    """Show the model of the scene's own renders what the scene looks like."""
+    draws = setting.draws("own", state.step)
+    own.learn(setting.prior, setting.prompt, seen.cameras, seen.x, draws)
+
+
+def regularized(
+    setting: Setting, state: RunState, seen: Seen, distilled: Distilled
+) -> Float[Tensor, ""] | None:
+    """What the recipe asks of the scene beside the prior; None if it asks for nothing."""
+    settings, progress = setting.stage.regularize, setting.progress(state.step)
+    target = None
+    if at(settings.exterior, progress):
+        decoded = setting.prior.decode(distilled.pseudo_ground_truth)
+        target = resized(decoded, setting.stage.size).clamp(0, 1)
+    return regularizers.regularization(settings, state.scene, seen.picture, target, progress)
 
 
 def move(setting: Setting, state: RunState) -> None:
@@ -153,8 +149,8 @@ def move(setting: Setting, state: RunState) -> None:
 
 def keep_up(setting: Setting, state: RunState, taken: Taken) -> upkeep.UpkeepReport | None:
     """Density control, after a step that was undone too; None if the stage has none."""
-    settings = setting.stage.upkeep
-    if settings is None:
+    settings, scene = setting.stage.upkeep, state.scene
+    if settings is None or state.upkeep is None or not isinstance(scene, Gaussians):
         return None
     if taken.seen is not None and taken.seen.offset is not None:
         gradient = taken.seen.offset.grad
@@ -164,7 +160,7 @@ def keep_up(setting: Setting, state: RunState, taken: Taken) -> upkeep.UpkeepRep
             )
     draws = setting.draws("upkeep", state.step)
     step = state.step - setting.first
-    return upkeep.apply(settings, state.upkeep, state.scene, state.optimizer, step, draws)
+    return upkeep.apply(settings, state.upkeep, scene, state.optimizer, step, draws)
 
 
 def keep_snapshot(setting: Setting, state: RunState, taken: Taken) -> None:
@@ -180,7 +176,16 @@ def small(
     color: Float[Tensor, "views height width 3"],
 ) -> UInt8[Tensor, "views rows columns 3"]:
     """Pictures of 64 x 64 pixels, 0 to 255."""
+    bytes_ = (resized(color, SNAPSHOT).clamp(0, 1) * 255).round().to(torch.uint8)
+    return bytes_.contiguous()
+
+
+def resized(
+    color: Float[Tensor, "views height width 3"], size: int
+) -> Float[Tensor, "views rows columns 3"]:
+    """The pictures with `size` pixels a side."""
+    if color.shape[1:3] == (size, size):
+        return color
     x = color.permute(0, 3, 1, 2)
-    if x.shape[-2:] != (SNAPSHOT, SNAPSHOT):
-        x = F.interpolate(x, size=(SNAPSHOT, SNAPSHOT), mode="bilinear", antialias=True)
-    return (x.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
+    return x.permute(0, 2, 3, 1)

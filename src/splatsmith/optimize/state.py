@@ -12,8 +12,13 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from splatsmith.errors import InputError
+from splatsmith.optimize.moments import moments_of, restore_moments
+from splatsmith.optimize.own_model import Learner
+from splatsmith.optimize.setting import Setting
 from splatsmith.recipes.schema import Adam, Stage
 from splatsmith.scenes.gaussians import Gaussians
+from splatsmith.scenes.handover import converted
+from splatsmith.scenes.kinds import Scene, restored
 from splatsmith.scenes.upkeep import UpkeepState
 
 Snapshot = UInt8[Tensor, "2 64 64 3"]  # a render and its pseudo-ground-truth
@@ -42,30 +47,37 @@ class RunState:
     """A run between two steps; `step` counts the finished steps of all its stages."""
 
     step: int
-    scene: Gaussians
+    scene: Scene
     optimizer: torch.optim.Adam
-    upkeep: UpkeepState
+    upkeep: UpkeepState | None  # of Gaussians only
+    own: Learner | None = None  # of stages whose score compares with a model of the scene
     counters: Counters = field(default_factory=Counters)
     snapshots: list[Snapshot] = field(default_factory=list)
     snapshot_steps: list[int] = field(default_factory=list)
 
-    def begin_stage(self, stage: Stage) -> None:
-        """A new stage goes on with the scene; its optimizer and its upkeep start afresh."""
+    def begin_stage(
+        self, stage: Stage, own: Learner | None, generator: torch.Generator
+    ) -> None:
+        """A new stage goes on with the scene, as another kind if it says so.
+
+        Optimizer, upkeep and own model start afresh.
+        """
+        if stage.convert is not None:
+            self.scene = converted(stage.convert, self.scene, generator)
         self.optimizer = make_optimizer(self.scene, stage.adam)
-        self.upkeep = UpkeepState.empty(self.scene)
+        self.upkeep = fresh_upkeep(self.scene)
+        self.own = own
 
     def groups(self) -> dict[str, dict[str, Tensor]]:
         """The tensors of a checkpoint, in named groups."""
-        moments = {
-            f"{group['name']}.{key}": value
-            for group in self.optimizer.param_groups
-            for key, value in self.optimizer.state.get(group["params"][0], {}).items()
-        }
-        record = {f"upkeep.{name}": tensor for name, tensor in self.upkeep.state().items()}
+        kept = {} if self.upkeep is None else self.upkeep.state()
+        record = {f"upkeep.{name}": tensor for name, tensor in kept.items()}
         if self.snapshots:
             record["snapshots"] = torch.stack(self.snapshots)
             record["snapshot_steps"] = torch.tensor(self.snapshot_steps)
-        return {"scene": self.scene.state(), "optimizer": moments, "record": record}
+        moments = moments_of(self.optimizer)
+        groups = {"scene": self.scene.state(), "optimizer": moments, "record": record}
+        return groups if self.own is None else groups | {"own": self.own.state()}
 
     def plain(self) -> dict[str, Any]:
         """The numbers of a checkpoint."""
@@ -77,53 +89,55 @@ class RunState:
         step: int,
         groups: Mapping[str, Mapping[str, Tensor]],
         plain: Mapping[str, Any],
-        stage: Stage,
+        setting: Setting,
+        own: Learner | None = None,
     ) -> "RunState":
-        """The state that a checkpoint was made from; InputError if parts do not fit."""
+        """The state that a checkpoint was made from; InputError if parts do not fit.
+
+        `own` is a fresh model of the stage, to be brought to where the checkpoint had it.
+        """
         try:
-            scene = Gaussians.from_state(groups["scene"])
-            optimizer = make_optimizer(scene, stage.adam)
-            _restore_moments(optimizer, groups["optimizer"])
+            scene = restored(setting.kind, groups["scene"])
+            optimizer = make_optimizer(scene, setting.stage.adam)
+            restore_moments(optimizer, groups["optimizer"])
+            if own is not None:
+                own.restore(groups["own"])
             record = dict(groups["record"])
             snapshots = list(record.pop("snapshots", torch.empty(0)))
             snapshot_steps = record.pop("snapshot_steps", torch.empty(0)).tolist()
             seen = {name.removeprefix("upkeep."): value for name, value in record.items()}
-            upkeep = UpkeepState.from_state(seen)
+            upkeep = UpkeepState.from_state(seen) if seen else None
             counters = Counters(**plain)
         except (KeyError, TypeError, RuntimeError) as error:
             raise InputError(f"The checkpoint of step {step} has no proper {error}.") from error
-        if upkeep.seen.shape != (scene.count,) or len(snapshots) != len(snapshot_steps):
+        wanted = fresh_upkeep(scene)
+        if _length(upkeep) != _length(wanted) or len(snapshots) != len(snapshot_steps):
             raise InputError(f"The checkpoint of step {step} has parts of different length.")
         return cls(
             step=step,
             scene=scene,
             optimizer=optimizer,
             upkeep=upkeep,
+            own=own,
             counters=counters,
             snapshots=snapshots,
             snapshot_steps=snapshot_steps,
         )
 
 
-def make_optimizer(scene: Gaussians, adam: Adam) -> torch.optim.Adam:
+def fresh_upkeep(scene: Scene) -> UpkeepState | None:
+    """What density control has seen before a stage's first step; nothing for other kinds."""
+    return UpkeepState.empty(scene) if isinstance(scene, Gaussians) else None
+
+
+def _length(upkeep: UpkeepState | None) -> int | None:
+    return None if upkeep is None else len(upkeep.seen)
+
+
+def make_optimizer(scene: Scene, adam: Adam) -> torch.optim.Adam:
     """Adam with one group per parameter; the learning rates are set before each step."""
     groups = [
         {"params": [parameter], "name": name, "lr": 0.0}
         for name, parameter in scene.parameters_by_name().items()
     ]
     return torch.optim.Adam(groups, betas=(adam.beta1, adam.beta2), eps=adam.eps, fused=True)
-
-
-def _restore_moments(optimizer: torch.optim.Adam, moments: Mapping[str, Tensor]) -> None:
-    for group in optimizer.param_groups:
-        parameter = group["params"][0]
-        prefix = f"{group['name']}."
-        found = {k.removeprefix(prefix): v for k, v in moments.items() if k.startswith(prefix)}
-        if not found:
-            continue
-        for key in ("exp_avg", "exp_avg_sq"):
-            if found[key].shape != parameter.shape:
-                raise InputError(
-                    f"The checkpoint's {key} of {group['name']} has another shape."
-                )
-        optimizer.state[parameter] = found

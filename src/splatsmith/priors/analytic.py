@@ -41,6 +41,11 @@ class AnalyticCondition:
         """The same targets with the odds that hold without the prompt."""
         return AnalyticCondition(self.targets, self.negative_log_odds, self.negative_log_odds)
 
+    def nothing(self) -> "AnalyticCondition":
+        """The same targets, all as likely."""
+        level = torch.zeros_like(self.log_odds)
+        return AnalyticCondition(self.targets, level, level)
+
     def joined(self, other: "AnalyticCondition") -> "AnalyticCondition":
         """The rows of both, these first."""
         return AnalyticCondition(

@@ -23,6 +23,7 @@ from splatsmith.errors import InputError, InvalidFile
 from splatsmith.files import check_shipped, part_of, replace_file
 from splatsmith.priors.autoencoder import Autoencoder, AutoencoderShape
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features, channels_last
+from splatsmith.priors.low_rank import EmbeddedAdapter
 from splatsmith.priors.pixels import decode_pixels, encode_pixels
 from splatsmith.priors.precision import fast_precision
 from splatsmith.priors.prediction import Prediction
@@ -63,6 +64,11 @@ class EmbeddedCondition:
         nothing = torch.zeros_like(self.camera)
         return EmbeddedCondition(self.negative_tokens, nothing, self.negative_tokens)
 
+    def nothing(self) -> "EmbeddedCondition":
+        """The twin without caption, camera and negative caption."""
+        empty = torch.zeros_like(self.tokens)
+        return EmbeddedCondition(empty, torch.zeros_like(self.camera), empty)
+
     def joined(self, other: "EmbeddedCondition") -> "EmbeddedCondition":
         """The rows of both, these first."""
         return EmbeddedCondition(
@@ -83,7 +89,7 @@ class Nature:
 
 
 class EmbeddedPrior:
-    """A frozen denoiser with its vocabulary; implements `Prior` and `OnePassPrior`."""
+    """A frozen denoiser with its vocabulary; a `Prior`, `OnePassPrior` and `Adaptable`."""
 
     views = 1
     default_guidance = 7.0
@@ -167,11 +173,16 @@ class EmbeddedPrior:
         noisy = x_t.contiguous(memory_format=torch.channels_last)
         log_snr, tokens = self.schedule.log_snr(t), condition.tokens
         with fast_precision(x_t.device):
-            text = self._read(tokens)
+            text = self.text_of(tokens)
             v = self.net(noisy, log_snr, tokens, condition.camera, guidance, text)
         return Prediction.of("v", v.to(x_t.dtype), x_t.detach(), t, self.schedule)
 
-    def _read(self, tokens: Int[Tensor, "views words"]) -> Text:
+    def adapted(self, rank: int, generator: torch.Generator) -> EmbeddedAdapter:
+        """The same network with low-rank updates of its own, which begin at nothing."""
+        return EmbeddedAdapter(self, rank, generator)
+
+    @torch.no_grad()
+    def text_of(self, tokens: Int[Tensor, "views words"]) -> Text:
         """Each caption is read once; a tenth of a pass is saved by that."""
         rows = []
         for row in tokens:

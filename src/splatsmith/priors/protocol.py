@@ -6,15 +6,25 @@ see pictures. Anything with these members is a prior; nothing has to be inherite
 
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from splatsmith.cameras.convention import Cameras
 from splatsmith.priors.prediction import Kind, Prediction
 from splatsmith.priors.schedule import NoiseSchedule
 from splatsmith.prompts.prompt import Prompt
 
-__all__ = ["Condition", "Kind", "NoiseSchedule", "OnePassPrior", "Prediction", "Prior"]
+__all__ = [
+    "Adaptable",
+    "Adapter",
+    "Condition",
+    "Kind",
+    "NoiseSchedule",
+    "OnePassPrior",
+    "Prediction",
+    "Prior",
+]
 
 
 @runtime_checkable
@@ -23,6 +33,10 @@ class Condition(Protocol):
 
     def negative(self) -> "Condition":
         """The twin for the other side of guidance: nothing, or the negative prompt."""
+        ...
+
+    def nothing(self) -> "Condition":
+        """The twin that says nothing at all, whether or not there is a negative prompt."""
         ...
 
     def joined(self, other: Any) -> "Condition":
@@ -97,4 +111,38 @@ class OnePassPrior(Protocol):
         scale: float,
     ) -> Prediction:
         """The prediction guided by `scale` (standard form), as learned from two passes."""
+        ...
+
+
+class Adapter(Protocol):
+    """A few weights beside a frozen prior that make another prior of it, for one scene.
+
+    Untrained it must say exactly what the prior says. A diffusers model would implement this
+    with peft's layers; only the embedded prior does so far.
+    """
+
+    def parameters_by_name(self) -> dict[str, nn.Parameter]:
+        """What is trained; no name begins with another one and a dot."""
+        ...
+
+    def condition(self, prompt: Prompt, cameras: Cameras, known: Float[Tensor, "views"]) -> Any:
+        """What it will be told of each view, without the camera where `known` is 0."""
+        ...
+
+    def predict(
+        self,
+        x_t: Float[Tensor, "views channels rows columns"],
+        t: Float[Tensor, "views"],
+        condition: Any,
+    ) -> Prediction:
+        """What it says about `x_t`, in the prior's own way; differentiable in its weights."""
+        ...
+
+
+@runtime_checkable
+class Adaptable(Protocol):
+    """A prior that can be adapted to a scene while its own weights stay as they are."""
+
+    def adapted(self, rank: int, generator: torch.Generator) -> Adapter:
+        """An untrained adapter whose updates of weights have at most this rank."""
         ...

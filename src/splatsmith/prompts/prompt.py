@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from splatsmith.errors import InputError
+from splatsmith.prompts.debias import Hidden, without
 from splatsmith.prompts.views import ViewWords
 
 LONGEST = 200  # characters
@@ -18,13 +19,14 @@ class Prompt:
     """What is wanted, and what is not.
 
     Both texts are cleaned on the way in; see `cleaned` for what is refused. `views` of None
-    leaves the wording the same for every view. `notes` say what was changed in what the user
-    wrote, a sentence each; they are for showing only.
+    leaves the wording the same for every view, but for what is hidden from some. `notes` say
+    what was changed in what the user wrote, a sentence each; they are for showing only.
     """
 
     text: str
     negative: str = ""
     views: ViewWords | None = STANDARD
+    hidden: tuple[Hidden, ...] = ()  # phrases that some views are not told
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
@@ -33,14 +35,29 @@ class Prompt:
             object.__setattr__(self, "negative", cleaned(self.negative, "negative prompt"))
         else:
             object.__setattr__(self, "negative", "")
+        for one in self.hidden:
+            without(self.text, [one.phrase])
+        for view in {view for one in self.hidden for view in one.views}:
+            if not self._seen_from(view):
+                raise InputError(
+                    f'Nothing of the prompt "{self.text}" is left in the {view} view; '
+                    f"hide less from it."
+                )
 
     def for_views(
         self, azimuth: Float[Tensor, "views"], elevation: Float[Tensor, "views"]
     ) -> list[str]:
         """The text for each view, with ", front view" and the like appended; degrees."""
-        if self.views is None:
+        if self.views is None and not self.hidden:
             return [self.text] * len(azimuth)
-        return [self.text + suffix for suffix in self.views.suffixes(azimuth, elevation)]
+        names = (self.views or STANDARD).names(azimuth, elevation)
+        suffixes = {} if self.views is None else self.views.words
+        return [self._seen_from(name) + suffixes.get(name, "") for name in names]
+
+    def _seen_from(self, view: str) -> str:
+        """The text without what is hidden from a view."""
+        hidden = [one.phrase for one in self.hidden if view in one.views]
+        return without(self.text, hidden) if hidden else self.text
 
 
 def cleaned(text: str, what: str = "prompt") -> str:

@@ -35,17 +35,33 @@ class ViewWords:
                 f"overhead_above must lie in 0 to 90 degrees, got {self.overhead_above}."
             )
 
+    @property
+    def words(self) -> dict[str, str]:
+        """What to append to a prompt, by the name of the view."""
+        return {
+            "front": self.front,
+            "side": self.side,
+            "back": self.back,
+            "overhead": self.overhead,
+        }
+
     def suffixes(
         self, azimuth: Float[Tensor, "views"], elevation: Float[Tensor, "views"]
     ) -> list[str]:
         """What to append to the prompt of each view; angles in degrees, azimuth of any turn."""
+        return [self.words[name] for name in self.names(azimuth, elevation)]
+
+    def names(
+        self, azimuth: Float[Tensor, "views"], elevation: Float[Tensor, "views"]
+    ) -> list[str]:
+        """front, side, back or overhead, for each view."""
         turned = torch.remainder(azimuth.double() + 180, 360) - 180
         pairs = zip(turned.abs().tolist(), elevation.tolist(), strict=True)
-        return [self._suffix(azimuth_, elevation_) for azimuth_, elevation_ in pairs]
+        return [self._name(azimuth_, elevation_) for azimuth_, elevation_ in pairs]
 
-    def _suffix(self, azimuth: float, elevation: float) -> str:
+    def _name(self, azimuth: float, elevation: float) -> str:
         if elevation > self.overhead_above:
-            return self.overhead
+            return "overhead"
         if azimuth < self.front_within:
-            return self.front
-        return self.back if azimuth > self.back_beyond else self.side
+            return "front"
+        return "back" if azimuth > self.back_beyond else "side"

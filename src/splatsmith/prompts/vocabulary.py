@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from splatsmith.errors import InputError
+from splatsmith.prompts.debias import Hidden, parse_hidden, suggested
 from splatsmith.prompts.english import NEGATIONS, PUNCTUATION
 from splatsmith.prompts.prompt import Prompt, cleaned
 from splatsmith.prompts.spelling import closest, closest_color, inflections, typo_of
@@ -247,19 +248,33 @@ class Vocabulary:
 
 
 def parse_prompt(
-    text: str, vocabulary: Vocabulary | None, *, negative: str = "", nearest: bool = False
+    text: str,
+    vocabulary: Vocabulary | None,
+    *,
+    negative: str = "",
+    hide: Sequence[str] = (),
+    nearest: bool = False,
 ) -> Prompt:
     """A prompt in the words of `vocabulary`, with its notes; any words if there is none.
 
+    `hide` are phrases with the views that are not told of them, "smiling=back,side", or "auto"
+    for what speaks of a face; they are looked for in the prompt as the vocabulary reads it.
     Raises InputError as `Vocabulary.check` does, for `negative` too, which needs no object.
     """
-    if vocabulary is None:
-        return Prompt(text=text, negative=negative)
-    wanted = vocabulary.check(text, nearest)
-    unwanted = Reading("")
-    if negative.strip():
-        unwanted = vocabulary.check(negative, nearest, object_needed=False)
-    return Prompt(text=wanted.text, negative=unwanted.text, notes=wanted.notes + unwanted.notes)
+    wanted, unwanted = Reading(text), Reading(negative)
+    if vocabulary is not None:
+        wanted = vocabulary.check(text, nearest)
+        if negative.strip():
+            unwanted = vocabulary.check(negative, nearest, object_needed=False)
+    hidden = [parse_hidden(item) for item in hide if item != "auto"]
+    found = suggested(wanted.text) if "auto" in hide else ()
+    hidden += [one for one in found if one not in hidden]
+    notes = wanted.notes + unwanted.notes + tuple(_hiding(one) for one in found)
+    return Prompt(text=wanted.text, negative=unwanted.text, hidden=tuple(hidden), notes=notes)
+
+
+def _hiding(hidden: Hidden) -> str:
+    return f'"{hidden.phrase}" is not said of the {_listed(hidden.views, "and")} view.'
 
 
 def _listed(items: Sequence[str], joint: str) -> str:

@@ -4,69 +4,25 @@ A recipe is one or more stages over one scene. Tables that belong to one part of
 (cameras, start, score, upkeep, regularize) are the settings dataclasses of that part.
 """
 
-import math
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from splatsmith.cameras import OrbitSampler
 from splatsmith.distill import SDS, ScoreSettings
 from splatsmith.errors import InputError
-from splatsmith.optimize.regularizers import Regularize
+from splatsmith.optimize.field_regularizers import FieldRegularize
+from splatsmith.optimize.lamp import Lamp
+from splatsmith.optimize.regularizers import AnyRegularize, Regularize
+from splatsmith.optimize.surface_regularizers import SurfaceRegularize
 from splatsmith.priors.shipped import SHIPPED
-from splatsmith.scenes.starts import StartSettings
+from splatsmith.recipes.rates import AnyRates, Rates
+from splatsmith.scenes.handover import Convert
+from splatsmith.scenes.kinds import AnyStart, FieldStart, Kind, kind_of_start
 from splatsmith.scenes.upkeep import Upkeep
 
-Background = Literal["white", "black", "random"]
+Background = Literal["white", "black", "random", "learned"]
 
 LARGEST_PICTURE = 1024  # pixels a side
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decay:
-    """A learning rate that falls (or rises) evenly in its logarithm over the stage."""
-
-    start: float  # at the first step, positive
-    end: float  # at the last step, positive
-
-    def __post_init__(self) -> None:
-        if not (0 < self.start <= 1 and 0 < self.end <= 1):
-            raise InputError(
-                f"start and end must be over 0 and at most 1, got {self.start} and {self.end}."
-            )
-
-    def at(self, progress: float) -> float:
-        """The rate at `progress`, 0 at the first step and 1 at the last one."""
-        return math.exp(
-            math.log(self.start) + (math.log(self.end) - math.log(self.start)) * progress
-        )
-
-
-Rate = float | Decay
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
-    """Adam's learning rate for each parameter of the scene, 0 (frozen) to 1 per step.
-
-    They are for a scene of radius 1; there is no hidden factor.
-    """
-
-    means: Rate = 4e-3  # world units
-    log_scales: Rate = 1e-2  # natural logarithm
-    quats: Rate = 1e-2  # components of quaternions of length about 1
-    logit_opacities: Rate = 5e-2  # logit
-    sh: Rate = 2e-2  # harmonics; color changes by 0.28 times this
-
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            rate = getattr(self, item.name)
-            if isinstance(rate, float) and not 0 <= rate <= 1:
-                raise InputError(f"{item.name} must lie in 0 to 1, got {rate}.")
-
-    def at(self, name: str, progress: float) -> float:
-        """The rate of one parameter at `progress` (0 to 1) through the stage."""
-        rate = getattr(self, name)
-        return rate.at(progress) if isinstance(rate, Decay) else rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +49,17 @@ class Stage:
     steps: int  # 1 to 1,000,000
     views: int = 4  # cameras per step, 1 to 64
     size: int = 64  # pixels a side of what is drawn, 8 to 1024
-    background: Background = "white"  # random: one plain color per view
+    background: Background = "white"  # random: a color per view; learned: a field's own
     prior: str = ""  # name of a prior that ships; empty: the run's own
     view_words: bool = True  # say "front view" and the like after the prompt
-    start: StartSettings | None = None  # the first stage needs it, later ones have none
+    start: AnyStart | None = None  # the first stage needs it, later ones have none
+    convert: Convert | None = None  # go on with the scene as another kind; not in the first
     cameras: OrbitSampler = field(default_factory=OrbitSampler)
     score: ScoreSettings = field(default_factory=SDS)
-    rates: Rates = field(default_factory=Rates)
+    rates: AnyRates = field(default_factory=Rates)
     adam: Adam = field(default_factory=Adam)
-    regularize: Regularize = field(default_factory=Regularize)
+    regularize: AnyRegularize = field(default_factory=Regularize)
+    lamp: Lamp | None = None  # light for scenes with normals; without it they show their color
     upkeep: Upkeep | None = None  # without it the splats stay as many as they are
 
     def __post_init__(self) -> None:
@@ -161,14 +119,65 @@ class Recipe:
             raise InputError(f"a stage cannot be called {', '.join(sorted(taken))}.")
         if self.stage[0].start is None:
             raise InputError(f"the first stage, {names[0]!r}, needs a start.")
+        if self.stage[0].convert is not None:
+            raise InputError(f"the first stage, {names[0]!r}, has nothing to convert yet.")
         for stage in self.stage[1:]:
             if stage.start is not None:
                 raise InputError(
                     f"stage {stage.name!r} goes on with the scene of the one before it; "
                     f"only the first stage has a start."
                 )
+        for stage, kind in zip(self.stage, self.kinds, strict=True):
+            _check_kind(stage, kind)
+        _check_background(self)
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """Which kind of scene each stage works on."""
+        kinds: list[Kind] = []
+        for stage in self.stage:
+            if stage.convert is not None:
+                kinds.append(stage.convert.kind)
+            else:
+                kinds.append(kinds[-1] if stage.start is None else kind_of_start(stage.start))
+        return kinds
 
     @property
     def steps(self) -> int:
         """Steps of all stages together."""
         return sum(stage.steps for stage in self.stage)
+
+
+def _check_kind(stage: Stage, kind: Kind) -> None:
+    """Refuse what a stage says of another kind of scene than its own."""
+    regularize = {"gaussians": Regularize, "field": FieldRegularize}
+    if stage.rates.kind != kind:
+        raise InputError(
+            f"stage {stage.name!r} works on a scene of kind {kind!r}, but its rates are of "
+            f"kind {stage.rates.kind!r}; set rates.kind."
+        )
+    if not isinstance(stage.regularize, regularize.get(kind, SurfaceRegularize)):
+        raise InputError(
+            f"stage {stage.name!r} works on a scene of kind {kind!r}, but its regularize is of "
+            f"kind {stage.regularize.kind!r}; set regularize.kind."
+        )
+    if kind == "gaussians" and stage.lamp is not None:
+        raise InputError(
+            f"stage {stage.name!r} has a lamp, but Gaussians have no normals; leave it out."
+        )
+    if kind != "gaussians" and stage.upkeep is not None:
+        raise InputError(
+            f"stage {stage.name!r} has upkeep, which is for Gaussians, not for {kind!r}."
+        )
+
+
+def _check_background(recipe: Recipe) -> None:
+    """Refuse a learned background where the scene learns none."""
+    start = recipe.stage[0].start
+    learns = isinstance(start, FieldStart) and start.field.backdrop != "none"
+    for stage, kind in zip(recipe.stage, recipe.kinds, strict=True):
+        if stage.background == "learned" and not (learns and kind == "field"):
+            raise InputError(
+                f"stage {stage.name!r} has a learned background, which only a field has that "
+                f"starts with field.backdrop set."
+            )

@@ -139,6 +139,9 @@ def _read_union(options: tuple[Any, ...], value: Any, place: Place) -> Any:
     if not isinstance(value, Mapping):
         place.fail(f"must be a table, got {show(value)}.")
     kinds = {kind: table for table in tables for kind in typing.get_args(hints(table)["kind"])}
+    unnamed = [table for table in tables if getattr(table, "unnamed", False)]
+    if "kind" not in value and unnamed:
+        return read_table(unnamed[0], value, place)
     if "kind" not in value:
         place.key("kind").fail(f"is missing; it is one of {', '.join(kinds)}.")
     kind = value["kind"]

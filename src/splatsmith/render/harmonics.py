@@ -1,7 +1,9 @@
 """View-dependent color: real spherical harmonics up to degree 3, in the order of 3DGS."""
 
+import math
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 DEGREE_OF_COUNT = {1: 0, 4: 1, 9: 2, 16: 3}
@@ -44,3 +46,26 @@ def color_from(
     unit = torch.nn.functional.normalize(direction, dim=-1)
     basis = harmonics(unit, DEGREE_OF_COUNT[sh.shape[1]])
     return (torch.einsum("sk,skc->sc", basis, sh) + 0.5).clamp_min(0.0)
+
+
+def turn_of_harmonics(rotation: Float64[Tensor, "3 3"]) -> Float64[Tensor, "16 16"]:
+    """What `rotation` does to coefficients of degree 0 to 3: colors turn along with the splat.
+
+    Fit by least squares from 64 directions, each degree by itself: a turned function of degree
+    l is a sum of functions of degree l (Wigner), so the fit is exact.
+    """
+    direction = _directions(64)
+    before, after = harmonics(direction, 3), harmonics(direction @ rotation.T, 3)
+    turn = torch.zeros(16, 16, dtype=torch.float64)
+    for degree in range(4):
+        part = slice(degree**2, (degree + 1) ** 2)
+        turn[part, part] = torch.linalg.lstsq(after[:, part], before[:, part]).solution
+    return turn
+
+
+def _directions(count: int) -> Float64[Tensor, "directions 3"]:
+    """Unit vectors spread over the sphere (a Fibonacci lattice)."""
+    index = torch.arange(count, dtype=torch.float64) + 0.5
+    height, turn = 1 - 2 * index / count, math.pi * (1 + 5**0.5) * index
+    radius = torch.sqrt(1 - height**2)
+    return torch.stack([radius * torch.cos(turn), radius * torch.sin(turn), height], dim=1)

@@ -29,6 +29,7 @@ class Company:
         self.rank = rank
         self.workers = workers
         self.met = 0  # meetings so far
+        self.step = 0  # of this worker at the last of them
 
     @property
     def leads(self) -> bool:
@@ -39,9 +40,9 @@ class Company:
         """Which lesson of all is this worker's at its own step."""
         return step * self.workers + self.rank
 
-    def rejoin(self, seconds: float) -> None:
-        """Count the meetings of the first `seconds` as held."""
-        self.met = int(seconds // MEET_EVERY)
+    def rejoin(self, seconds: float, step: int) -> None:
+        """Count the meetings of the first `seconds` as held, and the steps as shared."""
+        self.met, self.step = int(seconds // MEET_EVERY), step
 
     def agreed(self, seconds: float) -> float:
         """The time by which all decide alike: alone the present, else the last meeting."""
@@ -52,15 +53,22 @@ class Company:
         passed = (self.met + 1) * MEET_EVERY
         return self.workers > 1 and passed <= seconds and passed < whole
 
-    def meet(self, tensors: Iterable[Tensor]) -> None:
-        """Replace each tensor by its mean over the workers; waits for all of them."""
+    def meet(self, tensors: Iterable[Tensor], step: int) -> None:
+        """Replace each tensor by its mean over the workers; waits for all of them.
+
+        `step` counts a worker's own steps so far: one that took more of them since the last
+        meeting counts more (McMahan et al. 2017, Communication-efficient learning of deep
+        networks from decentralized data, algorithm 1).
+        """
         self.met += 1
+        taken, self.step = max(1, step - self.step), step
         if self.workers == 1:
             return
         own = [tensor for tensor in tensors if tensor.is_floating_point()]
         flat = torch.cat([tensor.detach().reshape(-1).float().cpu() for tensor in own])
+        flat = torch.cat([flat * taken, flat.new_tensor([taken])])
         self._sum(flat)
-        means = (flat / self.workers).split([tensor.numel() for tensor in own])
+        means = (flat[:-1] / flat[-1]).split([tensor.numel() for tensor in own])
         with torch.no_grad():
             for tensor, mean in zip(own, means, strict=True):
                 tensor.copy_(mean.view(tensor.shape))

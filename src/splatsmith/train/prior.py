@@ -162,7 +162,7 @@ def _train(
     reporter = Reporter(out, class_.finished, whole) if company.leads else None
     state = load_state(out) if resume else class_.begin(start)
     student = state.student(settings.seed, device)
-    company.rejoin(state.seconds)
+    company.rejoin(state.seconds, state.step)
     held = class_.held_lessons(student.net.shape.resolution)
     begun, saved = time.perf_counter() - state.seconds, state.seconds
     with reporter.line if reporter else nullcontext():
@@ -179,7 +179,7 @@ def _train(
             state.step += 1
             pause = time.perf_counter()
             while company.due(state.seconds, whole):
-                company.meet(student.learned())
+                company.meet(student.learned(), state.step)
             if reporter:
                 reporter.step(student, state, loss, held)
                 if state.seconds - saved > SAVE_EVERY:
@@ -187,7 +187,7 @@ def _train(
                     saved = state.seconds
             begun += time.perf_counter() - pause
             state.seconds = time.perf_counter() - begun
-    company.meet(student.learned())
+    company.meet(student.learned(), state.step)
     pictures = company.total(state.step) * settings.batch
     if reporter is None:
         return out

@@ -9,13 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from splatsmith.errors import InputError
-from splatsmith.export.frames import MESH_Y_UP, MESH_Z_UP, Frame
+from splatsmith.export.frames import GLTF, MESH_Z_UP, Frame
 from splatsmith.export.meshing.mesh import Mesh
 
 Origin = Literal["base", "center", "scene"]
 Up = Literal["y", "z"]
 
-FRAMES: dict[str, Frame] = {"y": MESH_Y_UP, "z": MESH_Z_UP}
+FRAMES: dict[str, Frame] = {"y": GLTF, "z": MESH_Z_UP}
 UP: dict[str, Up] = {".glb": "y", ".obj": "y", ".usdz": "y", ".ply": "z", ".stl": "z"}
 PER_METER = {".glb": 1.0, ".obj": 1.0, ".usdz": 1.0, ".ply": 1.0, ".stl": 1000.0}
 

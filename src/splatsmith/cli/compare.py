@@ -1,0 +1,49 @@
+"""`splatsmith compare`: the same prompts and seeds through several recipes, side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from splatsmith.errors import InputError
+
+MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
+MOST_SEEDS = 100
+
+
+def compare(
+    recipes: Annotated[list[str], tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE...")],
+    *,
+    out: Path,
+    prompts: Annotated[list[str], tyro.conf.arg(metavar="PROMPT...")] = [],  # noqa: B006 (only read)
+    seeds: int = 1,
+    overrides: Annotated[
+        list[str], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction
+    ] = [],  # noqa: B006 (only read)
+    prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
+    page: MaybePath = None,
+) -> None:
+    """Make the same objects by several recipes; one table and one sheet of all of them.
+
+    Each recipe works in a process of its own, so that its memory can be told. What is in the
+    folder already is not made again, so the same command goes on after a stop.
+
+    Args:
+        recipes: names of recipes (see `splatsmith recipes`) or TOML files.
+        out: folder for the table, the sheet and the runs.
+        prompts: what to make; by default eight of P-dev, which recipes may be tuned on.
+        seeds: seeds 0 to n - 1 of every prompt.
+        overrides: change one value of every recipe, such as output.frames=8.
+        prior: another prior for all of them, by its name or its file.
+        page: a Markdown page into which the table is also written, under the name "compare".
+    """
+    if len(dict.fromkeys(recipes)) != len(recipes) or not recipes:
+        raise InputError("Name one recipe or more, each once: splatsmith compare quick sjc …")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise InputError(f"--seeds must be 1 to {MOST_SEEDS}, got {seeds}.")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; --out must be a folder.")
+    from splatsmith.cli.comparison import Comparison, run_comparison
+
+    wanted = Comparison(tuple(recipes), tuple(prompts), seeds, tuple(overrides), prior, out)
+    run_comparison(wanted, page)

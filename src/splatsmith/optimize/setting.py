@@ -1,0 +1,32 @@
+"""What stays the same throughout a stage."""
+
+from dataclasses import dataclass
+
+import torch
+
+from splatsmith.optimize.streams import stream
+from splatsmith.priors.protocol import Prior
+from splatsmith.prompts import Prompt
+from splatsmith.recipes.schema import Stage
+from splatsmith.scenes.kinds import Kind
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Setting:
+    """A stage with its place in the run, its prompt and its prior."""
+
+    stage: Stage
+    kind: Kind  # of the scene that the stage works on
+    first: int  # finished steps of the stages before
+    seed: int
+    prompt: Prompt
+    prior: Prior
+    snapshots: frozenset[int]  # steps of the whole run at which to keep small pictures
+
+    def progress(self, step: int) -> float:
+        """0 at the stage's first step, 1 at its last one."""
+        return (step - self.first) / max(1, self.stage.steps - 1)
+
+    def draws(self, name: str, step: int) -> torch.Generator:
+        """The generator for one kind of draw at one step."""
+        return stream(self.seed, name, step)

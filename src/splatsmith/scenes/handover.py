@@ -1,0 +1,152 @@
+"""One stage hands its scene on as another kind, and any scene is handed out as splats."""
+
+import importlib.util
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from splatsmith.errors import InputError
+from splatsmith.scenes.convert import (
+    Color,
+    field_to_mesh,
+    field_to_tetrahedra,
+    gaussians_to_mesh,
+    mesh_to_gaussians,
+    mesh_to_tetrahedra,
+)
+from splatsmith.scenes.field import Field
+from splatsmith.scenes.gaussians import Gaussians
+from splatsmith.scenes.kinds import Kind, Scene, check_resolution
+from splatsmith.scenes.mesh import Mesh
+from splatsmith.scenes.tetrahedra import Tetrahedra
+
+FIELD_LEVEL = 10.0  # density per world unit that counts as surface, as in Magic3D's remakes
+SPLAT_LEVEL = 0.5  # of the sum of opacities; 1 in DreamGaussian, whose splats are larger
+HANDED_OUT = 20_000  # splats of a scene that is of another kind
+FINE = 96  # cells a side of the grid in which a field's surface is looked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToTetrahedra:
+    """The surface goes on as signed distances in a grid of tetrahedra, with its colors."""
+
+    kind: Literal["tetrahedra"] = "tetrahedra"
+    resolution: int = 64  # half cubes a side of the grid: even, 8 to 256
+
+    def __post_init__(self) -> None:
+        check_resolution(self.resolution)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToMesh:
+    """The surface goes on as a mesh whose vertices and their colors can be moved."""
+
+    kind: Literal["mesh"] = "mesh"
+    resolution: int = 96  # cells a side of the grid, 8 to 512
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.resolution <= 512:
+            raise InputError(f"resolution must lie in 8 to 512, got {self.resolution}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToGaussians:
+    """The surface goes on as flat splats that lie in it."""
+
+    kind: Literal["gaussians"] = "gaussians"
+    count: int = 5000  # splats, 1 to 1,000,000
+    opacity: float = 0.9  # 0 to 1, both excluded
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= 1_000_000 or not 0 < self.opacity < 1:
+            raise InputError(
+                f"count must lie in 1 to 1,000,000 and opacity between 0 and 1, "
+                f"got {self.count} and {self.opacity}."
+            )
+
+
+Convert = ToTetrahedra | ToMesh | ToGaussians
+
+
+def converted(settings: Convert, scene: Scene, generator: torch.Generator) -> Scene:
+    """The same shape and colors as another kind of scene; InputError if there is no surface."""
+    if isinstance(settings, ToTetrahedra):
+        if isinstance(scene, Field):
+            level = surface_level(scene)
+            return field_to_tetrahedra(
+                scene.density, level, resolution=settings.resolution, color=colors_of(scene)
+            )
+        return mesh_to_tetrahedra(surface_of(scene, FINE), settings.resolution)
+    if isinstance(settings, ToMesh):
+        return surface_of(scene, settings.resolution)
+    if isinstance(scene, Gaussians):
+        return scene
+    mesh = surface_of(scene, FINE)
+    return mesh_to_gaussians(mesh, settings.count, generator, opacity=settings.opacity)
+
+
+def handed_out(scene: Scene, generator: torch.Generator) -> Gaussians:
+    """What is handed out as .ply: Gaussians as they are, other scenes as flat splats.
+
+    Raises InputError if the scene has no surface.
+    """
+    handed = converted(ToGaussians(count=HANDED_OUT, opacity=0.95), scene, generator)
+    assert isinstance(handed, Gaussians)
+    return handed
+
+
+@torch.no_grad()
+def surface_of(scene: Scene, resolution: int) -> Mesh:
+    """The surface of any scene as a mesh with colors at its vertices."""
+    if isinstance(scene, Field):
+        level = surface_level(scene)
+        return field_to_mesh(
+            scene.density,
+            level,
+            resolution=resolution,
+            bound=scene.radius,
+            color=colors_of(scene),
+        )
+    if isinstance(scene, Tetrahedra):
+        return scene.mesh()
+    if isinstance(scene, Mesh):
+        return scene
+    assert isinstance(scene, Gaussians)
+    return gaussians_to_mesh(scene, level=SPLAT_LEVEL, resolution=resolution)
+
+
+@torch.no_grad()
+def surface_level(field: Field) -> float:
+    """`FIELD_LEVEL`, or half of the highest density where a field nowhere gets so dense."""
+    axis = torch.linspace(-field.radius, field.radius, 48)
+    points = torch.cartesian_prod(axis, axis, axis)
+    inside = points[points.norm(dim=1) < field.radius]
+    highest = max(float(field.density(part).max()) for part in inside.split(1 << 16))
+    return min(FIELD_LEVEL, highest / 2)
+
+
+def needs_marching_cubes(kinds: list[Kind]) -> bool:
+    """Whether a run over these kinds of scene, in turn, needs the extra "mesh"."""
+    changes = itertools.pairwise(kinds)
+    turned = any(
+        (before == "gaussians" and after in ("tetrahedra", "mesh"))
+        or (before == "field" and after in ("mesh", "gaussians"))
+        for before, after in changes
+    )
+    return turned or kinds[-1] == "field"
+
+
+def check_marching_cubes() -> None:
+    """InputError unless scikit-image is there."""
+    if importlib.util.find_spec("skimage") is None:
+        raise InputError(
+            "This recipe cuts a surface out of a volume, for which scikit-image is needed: "
+            'pip install "splatsmith[mesh]".'
+        )
+
+
+def colors_of(field: Field) -> Color:
+    """The field's unlit color (0..1) at points, for what asks for a function."""
+    return lambda points: field.matter(points)[1][:, :3].clamp(0, 1)
