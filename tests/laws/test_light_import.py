@@ -16,6 +16,9 @@ EXTRAS = {
     "pxr",
     "rembg",
     "zstandard",
+    "scipy",
+    "xatlas",
+    "fast_simplification",
 }
 
 LIST_MODULES = """

@@ -7,9 +7,12 @@ import platform
 from pathlib import Path
 
 EXTRAS = {
-    "gsplat": ("gsplat", "drawing on CUDA"),
-    "mesh": ("skimage", "meshes from the toybox"),
-    "rembg": ("rembg", "cutting objects out of photos"),
+    "gsplat": (("gsplat",), "drawing on CUDA"),
+    "mesh": (
+        ("skimage", "scipy", "xatlas", "fast_simplification", "trimesh"),
+        "meshes of scenes and of the toybox",
+    ),
+    "rembg": (("rembg",), "cutting objects out of photos"),
 }
 CORE = ("torch", "numpy", "safetensors", "pillow", "jaxtyping", "tyro", "rich", "av")
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")
@@ -97,10 +100,10 @@ def _instructions(module: object) -> str:
 
 def _extras() -> list[str]:
     lines = []
-    for extra, (module, use) in EXTRAS.items():
-        there = importlib.util.find_spec(module) is not None
-        remedy = "installed" if there else f"not installed; pip install 'splatsmith[{extra}]'"
-        lines.append(f"{extra} ({use}): {remedy}")
+    for extra, (modules, use) in EXTRAS.items():
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        remedy = f"{', '.join(missing)} not installed; pip install 'splatsmith[{extra}]'"
+        lines.append(f"{extra} ({use}): {remedy if missing else 'installed'}")
     return lines
 
 

@@ -37,6 +37,7 @@ def generate(
         list[str], tyro.conf.arg(metavar="PHRASE=VIEWS"), tyro.conf.UseAppendAction
     ] = [],  # noqa: B006
     threads: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
+    mesh: bool = False,
 ) -> None:
     """Turn a prompt or a picture into 3D Gaussians; or go on with a run that was stopped.
 
@@ -59,6 +60,7 @@ def generate(
         hide: do not say this phrase of the prompt of these views, such as smiling=back,side;
             "auto" hides what speaks of a face from the back.
         threads: how many threads to use; by default as torch decides.
+        mesh: write asset.glb too, a textured mesh (needs the extra "mesh").
     """
     if resume is None and prompt is None and image is None:
         raise InputError('Say what to make, e.g. splatsmith generate "a red mushroom".')
@@ -94,6 +96,13 @@ def generate(
     print(f"{described(result.scene)} in {result.metrics['seconds']:.1f} s")
     for path in result.paths.values():
         print(path)
+    if mesh:
+        from splatsmith.cli.mesh import ASSET, add_mesh, summary
+        from splatsmith.optimize.folder import RunFolder
+
+        folder = RunFolder(result.paths["report"].parent)
+        print(summary(add_mesh(folder)))
+        print(folder.root / ASSET)
 
 
 def _reference(

@@ -13,6 +13,7 @@ from splatsmith.cli.convert import convert
 from splatsmith.cli.doctor import doctor
 from splatsmith.cli.evaluate import evaluate
 from splatsmith.cli.generate import generate
+from splatsmith.cli.mesh import mesh
 from splatsmith.cli.recipes import recipes
 from splatsmith.cli.render import render
 from splatsmith.cli.train import train
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "generate": generate,
     "words": words,
     "render": render,
+    "mesh": mesh,
     "convert": convert,
     "recipes": recipes,
     "doctor": doctor,

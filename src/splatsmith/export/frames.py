@@ -92,3 +92,6 @@ SPZ = Frame(axes=(1, 2, 0), signs=(-1, 1, -1))
 
 GLTF = Frame(axes=(1, 2, 0), signs=(1, 1, 1))
 """glTF: y up, the front of an object at +z; (y, z, x) of our world. So is USD with y up."""
+
+MESH_Z_UP = Frame(axes=(1, 0, 2), signs=(1, -1, 1))
+"""Meshes with z up, -y to the front, as in Blender and slicers: (y, -x, z) of our world."""

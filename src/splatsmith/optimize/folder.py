@@ -23,6 +23,7 @@ FILES = (
     "contact.png",
     "progress.png",
     "reference.png",
+    "asset.glb",
     REPORT,
 )
 

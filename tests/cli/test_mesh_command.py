@@ -1,0 +1,76 @@
+"""`splatsmith mesh`, and the mesh of a run."""
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+
+from splatsmith.cli.mesh import add_mesh
+from splatsmith.export import write_ply
+from splatsmith.export.meshing import MeshSettings
+from splatsmith.optimize.folder import RunFolder
+
+sys.path.append(str(Path(__file__).parents[1] / "export" / "meshing"))
+from asset_scenes import splats, two_colored_ball
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scenes") / "ball.ply"
+    write_ply(path, two_colored_ball(150))
+    return path
+
+
+def test_a_ply_becomes_all_that_was_asked_for(call, scene, tmp_path):
+    out = tmp_path / "ball.glb"
+    code, said, wrong = call(
+        "mesh", scene, "--out", out, "--faces", 300, "--texture", 64, "--resolution", 16,
+        "--normal-map", "--lods", "0.5", "--collision", "--pictures", "--viewer", "--size", 0.2,
+    )  # fmt: skip
+    assert code == 0, wrong
+    first, *paths = said.splitlines()
+    assert "watertight" in first
+    assert "dB against the splats" in first
+    names = ["ball.glb", "ball_lod1.glb", "ball_collision.glb", "ball_mesh.png", "ball.html"]
+    assert paths == [str(tmp_path / name) for name in names]
+    data = out.read_bytes()
+    (size,) = struct.unpack_from("<I", data, 12)
+    document = json.loads(data[20 : 20 + size])
+    places = document["accessors"][0]
+    sides = [b - a for a, b in zip(places["min"], places["max"], strict=True)]
+    assert max(sides) == pytest.approx(0.2, rel=1e-3)
+    assert places["min"][1] == pytest.approx(0, abs=1e-6)
+    assert len(document["images"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "a.fbx"], "must end in .glb, .obj"),
+        (["--out", "a.glb", "--faces", "2"], "faces must lie in 4"),
+        (["--out", "a.glb", "--level", "99"], "the mesh would be empty"),
+        (["--out", "a.glb", "--up", "z"], "y up by its standard"),
+        (["--out", "a.glb", "--size", "-1"], "--size must lie in"),
+        (["--out", "no/a.glb"], "no folder"),
+    ],
+)
+def test_mistakes_are_one_message(call, scene, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, wrong = call("mesh", scene, *arguments)
+    assert code == 2
+    assert wrong.count("\n") == 1
+    assert message in wrong
+
+
+def test_a_run_gets_its_mesh_and_says_so(tmp_path):
+    folder = RunFolder(tmp_path)
+    write_ply(folder.scene, splats([[0.0, 0, 0]], 0.3, 0.95))
+    folder.write_report({"status": "done", "sha256": {"scene.ply": "0"}})
+    add_mesh(folder, MeshSettings(resolution=16, faces=100, texture=64, views=6, view_size=48))
+    report = folder.read_report()
+    assert report["mesh"]["watertight"]
+    assert {"faces", "psnr", "seconds"} <= set(report["mesh"])
+    assert set(report["sha256"]) == {"scene.ply", "asset.glb"}
+    assert folder.present()["asset"] == tmp_path / "asset.glb"
