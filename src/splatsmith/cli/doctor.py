@@ -9,6 +9,7 @@ from pathlib import Path
 EXTRAS = {
     "gsplat": ("gsplat", "drawing on CUDA"),
     "mesh": ("skimage", "meshes from the toybox"),
+    "pretrained": ("diffusers", "published priors"),
 }
 CORE = ("torch", "numpy", "safetensors", "pillow", "jaxtyping", "tyro", "rich", "av")
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")

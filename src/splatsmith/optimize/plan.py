@@ -8,23 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from splatsmith.errors import InputError
-from splatsmith.files import sha256_of
+from splatsmith.optimize.priors import GivenOptions, Named, opened
 from splatsmith.optimize.stage import Setting
 from splatsmith.priors.protocol import Prior
+from splatsmith.priors.shipped import SHIPPED
 from splatsmith.prompts import Prompt, parse_prompt
-from splatsmith.prompts.vocabulary import Vocabulary
 from splatsmith.recipes.load import recipe_toml
 from splatsmith.recipes.schema import Recipe, Stage
-
-
-@dataclass(frozen=True, eq=False)
-class Named:
-    """A prior, and how to find it again."""
-
-    prior: Prior
-    name: str
-    source: str | None = None  # a name that ships or a path; None: not a file
-    sha256: str | None = None  # of the file
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,6 +58,7 @@ class Plan:
                 "name": self.prior.name,
                 "path": self.prior.source,
                 "sha256": self.prior.sha256,
+                **({"options": dict(self.prior.options)} if self.prior.options else {}),
             },
         }
 
@@ -94,13 +85,23 @@ class Plan:
 
 
 def make_plan(
-    words: str, seed: int, recipe: Recipe, prior: Prior | Path | str | None, *, nearest: bool
+    words: str,
+    seed: int,
+    recipe: Recipe,
+    prior: Prior | Path | str | None,
+    *,
+    nearest: bool,
+    options: GivenOptions = None,
 ) -> Plan:
-    """Open the prior and check prompt and seed; InputError if any of them will not do."""
+    """Open the prior and check prompt and seed; InputError if any of them will not do.
+
+    `options` say how a published prior is run; those that stages name are run in the same way.
+    """
     if not 0 <= seed < 2**63:
         raise InputError(f"The seed must lie in 0 to 2**63 - 1, got {seed}.")
-    own, vocabulary = _opened(prior)
-    others = {stage.prior: _opened(stage.prior)[0] for stage in recipe.stage if stage.prior}
+    own, vocabulary = opened(prior, options)
+    named = {stage.prior for stage in recipe.stage if stage.prior}
+    others = {name: opened(name, None if name in SHIPPED else options)[0] for name in named}
     prompt = parse_prompt(words, vocabulary, nearest=nearest)
     plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     for stage in recipe.stage:
@@ -112,21 +113,6 @@ def evenly(steps: int, count: int) -> frozenset[int]:
     """`count` steps spread from the first to the last, or all if there are fewer."""
     last = steps - 1
     return frozenset(round(last * i / max(1, count - 1)) for i in range(count))
-
-
-def _opened(prior: Prior | Path | str | None) -> tuple[Named, Vocabulary | None]:
-    """A prior with its name, and its vocabulary if it has one."""
-    if prior is not None and not isinstance(prior, (str, Path)):
-        return Named(prior, str(getattr(prior, "name", type(prior).__name__))), None
-    from splatsmith.priors.embedded import load_embedded
-    from splatsmith.priors.shipped import SHIPPED, shipped_weights
-
-    source = "embedded" if prior is None else str(prior)
-    if source not in SHIPPED:
-        source = str(Path(source).resolve())
-    embedded = load_embedded(source)
-    digest = sha256_of(shipped_weights(source) if source in SHIPPED else Path(source))
-    return Named(embedded, embedded.name, source, digest), embedded.vocabulary
 
 
 def _check_fit(stage: Stage, prior: Prior) -> None:

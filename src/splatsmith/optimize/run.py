@@ -16,6 +16,7 @@ from splatsmith.optimize.finish import finish, progress_report
 from splatsmith.optimize.folder import RunFolder, begin_folder, clear_folder
 from splatsmith.optimize.lock import locked
 from splatsmith.optimize.plan import Plan, make_plan
+from splatsmith.optimize.priors import GivenOptions
 from splatsmith.optimize.progress import ProgressLine
 from splatsmith.optimize.result import Callback, Result
 from splatsmith.optimize.save import drop_unfinished, load_checkpoint, tidy
@@ -39,6 +40,7 @@ def generate(
     out: str | Path | None = None,
     callback: Callback | None = None,
     prior: Prior | str | Path | None = None,
+    prior_options: GivenOptions = None,
     overrides: Mapping[str, Any] | Sequence[str] | None = None,
     nearest: bool = False,
     overwrite: bool = False,
@@ -54,7 +56,10 @@ def generate(
         recipe: name of a recipe, a TOML file, or a Recipe.
         out: folder for everything a run leaves; without it nothing is written.
         callback: called after every step with a `StepInfo`.
-        prior: an embedded prior by name or file, or any Prior; by default "embedded".
+        prior: an embedded prior by name or file, published weights by name, folder or id of
+            the hub, or any Prior; by default "embedded".
+        prior_options: how published weights are run, {"memory": "low"} or ["memory=low"];
+            see `splatsmith.priors.pretrained.PriorOptions`.
         overrides: changed values of the recipe, {"shape.steps": 100} or ["shape.steps=100"].
         nearest: take the closest known word for one that the prior does not know.
         overwrite: replace the run that is in `out`.
@@ -70,7 +75,7 @@ def generate(
     chosen = overridden(
         chosen, overrides or (), str(recipe) if recipe is not chosen else "recipe"
     )
-    plan = make_plan(prompt, seed, chosen, prior, nearest=nearest)
+    plan = make_plan(prompt, seed, chosen, prior, nearest=nearest, options=prior_options)
     if progress:
         for note in plan.prompt.notes:
             print(f"note: {note}", file=sys.stderr, flush=True)
@@ -190,6 +195,7 @@ def _plan_of(
         words, seed = str(report["prompt"]), int(report["seed"])
         path, sha256 = report["prior"]["path"], report["prior"]["sha256"]
         recipe_sha256 = report["recipe"]["sha256"]
+        options = dict(report["prior"].get("options", {}))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFile(place.recipe, None, f"cannot be read ({error})") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -197,7 +203,8 @@ def _plan_of(
     if prior is None and sha256 is None:
         raise InputError(f"The prior of this run, {name}, was not a file; pass it as prior.")
     recipe = parse_recipe(text, place.recipe.name)
-    plan = make_plan(words, seed, recipe, path if prior is None else prior, nearest=False)
+    given = path if prior is None else prior
+    plan = make_plan(words, seed, recipe, given, nearest=False, options=options)
     if plan.recipe_sha256 != recipe_sha256:
         raise InvalidFile(
             place.recipe, None, "was changed since the run began; begin a new run with it"

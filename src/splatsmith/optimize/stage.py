@@ -179,8 +179,8 @@ def keep_snapshot(setting: Setting, state: RunState, taken: Taken) -> None:
 def small(
     color: Float[Tensor, "views height width 3"],
 ) -> UInt8[Tensor, "views rows columns 3"]:
-    """Pictures of 64 x 64 pixels, 0 to 255."""
-    x = color.permute(0, 3, 1, 2)
+    """Pictures of 64 x 64 pixels, 0 to 255, on the CPU wherever the prior works."""
+    x = color.float().cpu().permute(0, 3, 1, 2)
     if x.shape[-2:] != (SNAPSHOT, SNAPSHOT):
         x = F.interpolate(x, size=(SNAPSHOT, SNAPSHOT), mode="bilinear", antialias=True)
     return (x.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()

@@ -12,6 +12,7 @@ from splatsmith.cameras import OrbitSampler
 from splatsmith.distill import SDS, ScoreSettings
 from splatsmith.errors import InputError
 from splatsmith.optimize.regularizers import Regularize
+from splatsmith.priors.pretrained.catalog import PUBLISHED
 from splatsmith.priors.shipped import SHIPPED
 from splatsmith.scenes.starts import StartSettings
 from splatsmith.scenes.upkeep import Upkeep
@@ -94,7 +95,7 @@ class Stage:
     views: int = 4  # cameras per step, 1 to 64
     size: int = 64  # pixels a side of what is drawn, 8 to 1024
     background: Background = "white"  # random: one plain color per view
-    prior: str = ""  # name of a prior that ships; empty: the run's own
+    prior: str = ""  # short name of a prior; empty: the run's own
     view_words: bool = True  # say "front view" and the like after the prompt
     start: StartSettings | None = None  # the first stage needs it, later ones have none
     cameras: OrbitSampler = field(default_factory=OrbitSampler)
@@ -114,10 +115,9 @@ class Stage:
                 raise InputError(
                     f"{name} must lie in {lowest} to {highest}, got {getattr(self, name)}."
                 )
-        if self.prior and self.prior not in SHIPPED:
-            raise InputError(
-                f"prior must be one of {', '.join(SHIPPED)} or empty, got {self.prior!r}."
-            )
+        if self.prior and self.prior not in (*SHIPPED, *PUBLISHED):
+            known = ", ".join((*SHIPPED, *PUBLISHED))
+            raise InputError(f"prior must be one of {known} or empty, got {self.prior!r}.")
         if self.upkeep is not None:
             self.upkeep.check_run(self.steps)
 
