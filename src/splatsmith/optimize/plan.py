@@ -10,7 +10,7 @@ from typing import Any
 from splatsmith.errors import InputError
 from splatsmith.optimize.priors import GivenOptions, Named, opened
 from splatsmith.optimize.stage import Setting
-from splatsmith.priors.protocol import Prior
+from splatsmith.priors.protocol import LargePrior, Prior
 from splatsmith.priors.shipped import SHIPPED
 from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.recipes.load import recipe_toml
@@ -26,6 +26,7 @@ class Plan:
     recipe: Recipe
     prior: Named
     others: Mapping[str, Named] = field(default_factory=dict)  # that stages ask for by name
+    notes: tuple[str, ...] = ()  # what the user should know beforehand, a sentence each
 
     @property
     def recipe_sha256(self) -> str:
@@ -104,9 +105,11 @@ def make_plan(
     others = {name: opened(name, None if name in SHIPPED else options)[0] for name in named}
     prompt = parse_prompt(words, vocabulary, nearest=nearest)
     plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
+    notes = list[str]()
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
-    return plan
+        notes += _room(stage, plan.prior_of(stage))
+    return replace(plan, notes=tuple(dict.fromkeys(notes)))
 
 
 def evenly(steps: int, count: int) -> frozenset[int]:
@@ -128,3 +131,11 @@ def _check_fit(stage: Stage, prior: Prior) -> None:
             f"Stage {stage.name!r} clamps its targets, which only pixel priors allow; use "
             f"--set {stage.name}.score.clamp=false."
         )
+
+
+def _room(stage: Stage, prior: Prior) -> list[str]:
+    """What a large prior needs for a stage; InputError if that is not there."""
+    if not isinstance(prior, LargePrior):
+        return []
+    sides = 4 if stage.score.perp_neg else 1 if stage.score.guidance == 1 else 2
+    return [prior.check_room(stage.views, sides)]

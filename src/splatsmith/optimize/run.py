@@ -25,7 +25,7 @@ from splatsmith.optimize.stage import run_stage
 from splatsmith.optimize.state import RunState, make_optimizer
 from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
-from splatsmith.priors.protocol import Prior
+from splatsmith.priors.protocol import LargePrior, Prior
 from splatsmith.recipes.load import load_recipe, overridden, parse_recipe, recipe_toml
 from splatsmith.recipes.schema import Recipe
 from splatsmith.scenes.starts import begin
@@ -77,7 +77,7 @@ def generate(
     )
     plan = make_plan(prompt, seed, chosen, prior, nearest=nearest, options=prior_options)
     if progress:
-        for note in plan.prompt.notes:
+        for note in (*plan.prompt.notes, *plan.notes):
             print(f"note: {note}", file=sys.stderr, flush=True)
     _use_threads(threads)
     with ExitStack() as stack:
@@ -169,10 +169,19 @@ def _carry_out(
             on_save=lambda state: progress_report(plan, folder, state, timers),
         )
         book.saved_at = state.step if state.step else -1
-        for setting in plan.settings():
+        settings = plan.settings()
+        for setting, following in zip(settings, [*settings[1:], None], strict=True):
             if state.step < setting.first + setting.stage.steps:
                 run_stage(setting, state, book)
+            if following is None or following.prior is not setting.prior:
+                _release(setting.prior)
         return finish(plan, folder, state, book)
+
+
+def _release(prior: Prior) -> None:
+    """Make room for what comes after a stage."""
+    if isinstance(prior, LargePrior):
+        prior.release()
 
 
 def _claimed(root: Path, plan: Plan, *, overwrite: bool) -> RunFolder:

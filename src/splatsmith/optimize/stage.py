@@ -6,6 +6,7 @@ recipe; what leaves goes to the run's `Book`.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +15,13 @@ from torch import Tensor
 
 from splatsmith.cameras import Cameras
 from splatsmith.distill import Distilled, distill, distillation_loss, repelled
+from splatsmith.distill.perp_neg import Repelled
 from splatsmith.optimize import guards, regularizers
 from splatsmith.optimize.book import Book
 from splatsmith.optimize.state import RunState
 from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
-from splatsmith.priors.protocol import Condition, Prior
+from splatsmith.priors.protocol import Condition, Prior, SeeingPrior, Sight
 from splatsmith.prompts import Prompt
 from splatsmith.recipes.schema import Stage
 from splatsmith.render.picture import Picture
@@ -128,9 +130,25 @@ def ask(setting: Setting, step: int, seen: Seen) -> Distilled:
         condition: Condition = repelled(setting.prior, *told)
     else:
         condition = setting.prior.condition(*told)
+    if isinstance(setting.prior, SeeingPrior):
+        condition = shown(setting, step, seen, condition, setting.prior)
     draws = setting.draws("noise", step)
     progress = setting.progress(step)
     return distill(setting.stage.score, setting.prior, condition, seen.x, progress, draws)
+
+
+def shown(
+    setting: Setting, step: int, seen: Seen, condition: Any, prior: SeeingPrior
+) -> Condition:
+    """The condition with what the prior wants to see of the render; all of Perp-Neg's alike."""
+    if isinstance(condition, Repelled):
+        others = [(shown(setting, step, seen, c, prior), w) for c, w in condition.others]
+        return Repelled(shown(setting, step, seen, condition.condition, prior), tuple(others))
+    picture = seen.picture
+    sight = Sight(
+        picture.color.detach(), picture.alpha, picture.depth, picture.normal, seen.cameras
+    )
+    return prior.shown(condition, sight, setting.draws("shown", step))
 
 
 def backgrounds(setting: Setting, step: int) -> Float[Tensor, "views 3"]:

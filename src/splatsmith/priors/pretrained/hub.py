@@ -13,7 +13,13 @@ from typing import Any
 
 from splatsmith.errors import InputError
 from splatsmith.priors.pretrained.catalog import PUBLISHED, Published
-from splatsmith.priors.pretrained.folder import INDEX, ModelFolder, read_json, wanted_files
+from splatsmith.priors.pretrained.folder import (
+    INDEX,
+    ModelFolder,
+    read_json,
+    wanted_files,
+    weight_files,
+)
 from splatsmith.priors.pretrained.libraries import library
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?")
@@ -100,17 +106,51 @@ def fetched(address: str, needed: PartsOf, *, half: bool) -> ModelFolder:
     return ModelFolder(root, f"{name}@{root.name}")
 
 
-def _cached(hub: Any, address: str, where: dict[str, Any]) -> ModelFolder:
+def find_model(source: str, *, half: bool) -> Path:
+    """The folder of a single model, such as a ControlNet: a path, or an id of the hub."""
+    if Path(source).is_dir():
+        root = Path(source)
+    elif not HUB_ID.fullmatch(source):
+        raise InputError(f"No model {source!r}: it is no folder here, and no id of the hub.")
+    else:
+        root = _fetched_model(source, half=half)
+    if not (root / "config.json").is_file():
+        raise InputError(f"{root} has no config.json; a model is a folder that has one.")
+    weight_files((path.name for path in root.iterdir()), str(root), half=half)
+    return root.resolve()
+
+
+def _fetched_model(address: str, *, half: bool) -> Path:
+    hub = library("huggingface_hub")
+    name, _, revision = address.partition("@")
+    where: dict[str, Any] = {"repo_id": name, "revision": revision or None}
+    if offline():
+        return _in_cache(hub, address, where)
     try:
-        root = Path(hub.snapshot_download(**where, local_files_only=True))
+        names = hub.HfApi().list_repo_files(name, revision=where["revision"])
+        files = weight_files(names, address, half=half)
+        return Path(hub.snapshot_download(**where, allow_patterns=["config.json", *files]))
+    except InputError:
+        raise
+    except Exception as error:  # of the hub's library, or of the network below it
+        raise _explained(address, error) from error
+
+
+def _cached(hub: Any, address: str, where: dict[str, Any]) -> ModelFolder:
+    root = _in_cache(hub, address, where)
+    if not (root / INDEX).is_file():
+        raise NotThere(f"{address} is in the hub's cache without its {INDEX}; fetch it again.")
+    return ModelFolder(root, f"{where['repo_id']}@{root.name}")
+
+
+def _in_cache(hub: Any, address: str, where: dict[str, Any]) -> Path:
+    try:
+        return Path(hub.snapshot_download(**where, local_files_only=True))
     except (OSError, ValueError, RuntimeError) as error:
         raise NotThere(
             f"{address} is not in the hub's cache, and HF_HUB_OFFLINE is set; fetch it once "
             f"without that, or give the path of a folder."
         ) from error
-    if not (root / INDEX).is_file():
-        raise NotThere(f"{address} is in the hub's cache without its {INDEX}; fetch it again.")
-    return ModelFolder(root, f"{where['repo_id']}@{root.name}")
 
 
 def _explained(address: str, error: Exception) -> InputError:

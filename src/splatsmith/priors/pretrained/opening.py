@@ -5,15 +5,25 @@ from dataclasses import replace
 
 from splatsmith.errors import InputError
 from splatsmith.priors.pretrained.catalog import PUBLISHED
+from splatsmith.priors.pretrained.deepfloyd import DEEPFLOYD, DEEPFLOYD_UPSCALER
 from splatsmith.priors.pretrained.family import Family
+from splatsmith.priors.pretrained.flow import FLUX, STABLE_DIFFUSION_3
 from splatsmith.priors.pretrained.folder import ModelFolder
 from splatsmith.priors.pretrained.hub import find
 from splatsmith.priors.pretrained.libraries import library
 from splatsmith.priors.pretrained.options import PriorOptions
 from splatsmith.priors.pretrained.prior import PretrainedPrior, device_of
+from splatsmith.priors.pretrained.sdxl import SDXL
 from splatsmith.priors.pretrained.stable_diffusion import STABLE_DIFFUSION
 
-FAMILIES: tuple[Family, ...] = (STABLE_DIFFUSION,)
+FAMILIES: tuple[Family, ...] = (
+    STABLE_DIFFUSION,
+    SDXL,
+    DEEPFLOYD,
+    DEEPFLOYD_UPSCALER,
+    STABLE_DIFFUSION_3,
+    FLUX,
+)
 
 
 def open_pretrained(source: str, options: PriorOptions | None = None) -> PretrainedPrior:

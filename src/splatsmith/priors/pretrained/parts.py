@@ -7,6 +7,7 @@ badly.
 
 import gc
 import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,12 +28,19 @@ def load_part(folder: ModelFolder, part: str, dtype: torch.dtype, *, half: bool)
     InputError or InvalidFile if files are missing or damaged, or do not fit the class.
     """
     library_name, class_name = folder.class_of(part)
+    variant = folder.variant(part, half=half)
+    return load_model(folder.root / part, library_name, class_name, variant, dtype)
+
+
+def load_model(
+    path: Path, library_name: str, class_name: str, variant: str | None, dtype: torch.dtype
+) -> nn.Module:
+    """The same for any folder that holds one model; `variant` is "fp16" or None."""
     kind = library_class(library_name, class_name)
     dtype_word = "dtype" if library_name == "transformers" else "torch_dtype"
     arguments: dict[str, Any] = {
         dtype_word: dtype,
-        "subfolder": part,
-        "variant": folder.variant(part, half=half),
+        "variant": variant,
         "use_safetensors": True,
         "local_files_only": True,
         "output_loading_info": True,
@@ -40,24 +48,23 @@ def load_part(folder: ModelFolder, part: str, dtype: torch.dtype, *, half: bool)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model, told = kind.from_pretrained(str(folder.root), **arguments)
+            model, told = kind.from_pretrained(str(path), **arguments)
     except SafetensorError as error:
         raise InvalidFile(
-            folder.root / part, None, f"has damaged weights ({error}); fetch it again"
+            path, None, f"has damaged weights ({error}); fetch it again"
         ) from error
     except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
         raise InvalidFile(
-            folder.root / part, None, f"does not load as a {class_name} ({_first_line(error)})"
+            path, None, f"does not load as a {class_name} ({_first_line(error)})"
         ) from error
-    missing = [
-        str(name) for name in told.get("missing_keys", ()) if not str(name).endswith(MADE_ANEW)
-    ]
+    names = [str(name) for name in told.get("missing_keys", ())]
+    missing = sorted(name for name in names if not name.endswith(MADE_ANEW))
     if missing:
         raise InvalidFile(
-            folder.root / part,
+            path,
             None,
-            f"lacks {len(missing)} weights of a {class_name}, such as {sorted(missing)[0]}; "
-            f"its files belong to another model, or to another version of the library",
+            f"lacks {len(missing)} weights of a {class_name}, such as {missing[0]}; its files "
+            f"belong to another model, or to another version of the library",
         )
     return model.eval().requires_grad_(False)
 

@@ -89,8 +89,8 @@ class Encoder:
         return int(self.model.config.max_position_embeddings)
 
 
-# How a family reads one text: its encoders by the names of their parts -> rows of the text.
-Read = Callable[[Mapping[str, Encoder], str], dict[str, Tensor]]
+# How a family reads one text: folder, encoders by the names of their parts, text -> its rows.
+Read = Callable[[ModelFolder, Mapping[str, Encoder], str], dict[str, Tensor]]
 
 
 @dataclass(eq=False)
@@ -101,8 +101,9 @@ class Reader:
     encoders: tuple[tuple[str, str], ...]  # names of tokenizer and model of each
     read: Read
     form: str  # of the rows; part of the key under which they are kept
-    device: torch.device
-    dtype: torch.dtype  # of the encoders
+    works: torch.device  # where the encoders work
+    dtype: torch.dtype  # as what
+    device: torch.device  # where the rows are wanted
     known: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     _digest: str = field(default="", init=False)
 
@@ -129,14 +130,14 @@ class Reader:
         encoders = {
             part: Encoder(
                 load_tokenizer(self.folder, tokenizer),
-                load_part(self.folder, part, self.dtype, half=half).to(self.device),
+                load_part(self.folder, part, self.dtype, half=half).to(self.works),
             )
             for tokenizer, part in self.encoders
         }
         for text in texts:
-            rows = self.read(encoders, text)
+            rows = self.read(self.folder, encoders, text)
             keep_text(self._key(text), rows)
-            self.known[text] = rows
+            self.known[text] = {name: row.to(self.device) for name, row in rows.items()}
         encoders.clear()
         release_memory()
 
@@ -168,4 +169,25 @@ def clip_words(encoder: Encoder, text: str) -> Float[Tensor, "1 words width"]:
     """The last layer of CLIP's text model, normalized: Stable Diffusion 1 and 2."""
     tokens, mask = encoder.tokens(text, encoder.length)
     masked = bool(getattr(encoder.model.config, "use_attention_mask", False))
+    return encoder.model(tokens, attention_mask=mask if masked else None)[0]
+
+
+def clip_middle(encoder: Encoder, text: str, length: int) -> tuple[Tensor, Tensor]:
+    """CLIP's last layer but one, and its projected sentence: SDXL and Stable Diffusion 3.
+
+    [1, length, width] and [1, width of the projection]; the sentence is empty for a text model
+    without a projection.
+    """
+    tokens, _ = encoder.tokens(text, length)
+    answer = encoder.model(tokens, output_hidden_states=True)
+    words = answer.hidden_states[-2]
+    sentence = getattr(answer, "text_embeds", None)
+    return words, words.new_empty(1, 0) if sentence is None else sentence
+
+
+def t5_words(
+    encoder: Encoder, text: str, length: int, *, masked: bool
+) -> Float[Tensor, "1 words width"]:
+    """T5's words; `masked` keeps it from reading the padding, as DeepFloyd does."""
+    tokens, mask = encoder.tokens(text, length)
     return encoder.model(tokens, attention_mask=mask if masked else None)[0]
