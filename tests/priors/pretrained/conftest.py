@@ -1,9 +1,14 @@
 """No network, no cache but a fresh one, and tiny pipelines that are made once."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import tiny
 
 from splatsmith.cli.main import main
+
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))  # published.py, gpu.py
 
 RECIPE = """
 title = "A few steps"
