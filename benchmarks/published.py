@@ -248,15 +248,19 @@ MODELS: dict[str, tuple[str, dict[str, Any], dict[str, Part]]] = {
 }
 
 
-def write_folder(folder: Path, name: str) -> None:
+def write_folder(
+    folder: Path, name: str, changed: dict[str, dict[str, Any]] | None = None
+) -> None:
     """A folder of that model without its weights: configurations, and headers of weight files.
 
-    The headers hold every name and shape, so that what counts weights counts them.
+    The headers hold every name and shape, so that what counts weights counts them. `changed`
+    has other configurations for some parts.
     """
     pipeline, scheduler, parts = MODELS[name]
     index: dict[str, Any] = {"_class_name": pipeline, "scheduler": ["diffusers", "x"]}
     files = {"scheduler/scheduler_config.json": scheduler}
-    for part, (library, class_name, config) in parts.items():
+    for part, (library, class_name, published) in parts.items():
+        config = (changed or {}).get(part, published)
         index[part] = [library, class_name]
         files[f"{part}/config.json"] = config
         kind = "model" if library == "transformers" else "diffusion_pytorch_model"
