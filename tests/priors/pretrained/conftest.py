@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny
 
 from splatsmith.cli.main import main
 
@@ -22,8 +21,6 @@ size = 16
 start = { kind = "ball", count = 30, color_spread = 1.0 }
 score = { guidance = 7.5, times = { kind = "uniform", low = 0.3, high = 0.9 } }
 """
-
-pytest.importorskip("diffusers", reason="the dev group has diffusers: pip install --group dev")
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +60,3 @@ def generate(capsys, tmp_path):
         return code, out, said.err
 
     return run
-
-
-__all__ = ["tiny"]
