@@ -13,6 +13,7 @@ EXTRAS = {
         "meshes of scenes and of the toybox",
     ),
     "rembg": (("rembg",), "cutting objects out of photos"),
+    "pretrained": (("diffusers", "transformers"), "published priors"),
 }
 CORE = ("torch", "numpy", "safetensors", "pillow", "jaxtyping", "tyro", "rich", "av")
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")

@@ -27,7 +27,13 @@ def generate(
     ] = [],  # noqa: B006 (tyro reads the default, nobody writes to it)
     resume: MaybePath = None,
     overwrite: bool = False,
-    prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
+    prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH|ID")] = None,
+    memory: Literal["low", "medium", "high"] | None = None,
+    prior_options: Annotated[
+        list[str],
+        tyro.conf.arg(name="prior-set", metavar="KEY=VALUE"),
+        tyro.conf.UseAppendAction,
+    ] = [],  # noqa: B006
     image: MaybePath = None,
     view: tuple[float, float] = USUAL_VIEW,
     matting: Matting = "auto",
@@ -49,7 +55,10 @@ def generate(
         overrides: change one value of the recipe, such as shape.steps=100.
         resume: folder of a run to go on with; nothing else is needed then.
         overwrite: replace the run that is in the folder.
-        prior: another embedded prior, by its name or its file.
+        prior: another embedded prior, by its name or its file; or published weights, by a short
+            name such as stable-diffusion, a folder, or an id of the Hugging Face hub.
+        memory: how much memory published weights may take; less is slower.
+        prior_options: change one option of published weights, such as size=384.
         image: a picture of what to make (PNG, JPEG or WebP), for recipes that work from one.
         view: azimuth and elevation from which the picture was taken, degrees; azimuth 0 makes
             what it shows the front.
@@ -64,9 +73,10 @@ def generate(
     """
     if resume is None and prompt is None and image is None:
         raise InputError('Say what to make, e.g. splatsmith generate "a red mushroom".')
-    given = ((prompt, out, image), seed, recipe, overrides, overwrite, nearest, negative, hide)
-    unsaid = (None, None, None)
-    if resume is not None and given != (unsaid, 0, "quick", [], False, False, "", []):
+    said = (prompt, out, image, seed, overwrite, nearest, negative, memory)
+    unsaid = (None, None, None, 0, False, False, "", None)
+    changed = [*overrides, *hide, *prior_options] or recipe != "quick"
+    if resume is not None and (said != unsaid or changed):
         raise InputError("A resumed run has its prompt, seed and recipe; give --resume alone.")
     if threads is not None and threads < 1:
         raise InputError(f"--threads must be 1 or more, got {threads}.")
@@ -87,6 +97,7 @@ def generate(
             overwrite=overwrite,
             prior=prior,
             image=reference,
+            prior_options=[*([f"memory={memory}"] if memory else []), *prior_options],
             nearest=nearest,
             negative=negative,
             hide=hide,

@@ -16,7 +16,11 @@ def words(prior: MaybePrior = None) -> None:
         prior: another embedded prior, by its name or its file.
     """
     from splatsmith.priors.embedded import load_embedded
+    from splatsmith.priors.pretrained import is_published
 
+    if prior is not None and is_published(prior):
+        print("any: published weights were trained on captions of the web")
+        return
     vocabulary = load_embedded(prior).vocabulary
     for kind in KINDS:
         if vocabulary.of_kind(kind):

@@ -7,27 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from splatsmith.distill import VSD
+from splatsmith.distill import VSD, Guided
 from splatsmith.errors import InputError
-from splatsmith.files import sha256_of
 from splatsmith.images import Reference
+from splatsmith.optimize.priors import GivenOptions, Named, opened
 from splatsmith.optimize.setting import Setting
-from splatsmith.priors.protocol import Adaptable, Prior
+from splatsmith.priors.protocol import Adaptable, LargePrior, Prior
+from splatsmith.priors.shipped import SHIPPED
 from splatsmith.prompts import Prompt, parse_prompt
-from splatsmith.prompts.vocabulary import Vocabulary
 from splatsmith.recipes.load import recipe_toml
 from splatsmith.recipes.schema import Recipe, Stage
 from splatsmith.scenes.handover import check_marching_cubes, needs_marching_cubes
-
-
-@dataclass(frozen=True, eq=False)
-class Named:
-    """A prior, and how to find it again."""
-
-    prior: Prior
-    name: str
-    source: str | None = None  # a name that ships or a path; None: not a file
-    sha256: str | None = None  # of the file
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -39,6 +29,7 @@ class Plan:
     recipe: Recipe
     prior: Named
     others: Mapping[str, Named] = field(default_factory=dict)  # that stages ask for by name
+    notes: tuple[str, ...] = ()  # what the user should know beforehand, a sentence each
 
     @property
     def recipe_sha256(self) -> str:
@@ -85,6 +76,7 @@ class Plan:
                 "name": self.prior.name,
                 "path": self.prior.source,
                 "sha256": self.prior.sha256,
+                **({"options": dict(self.prior.options)} if self.prior.options else {}),
             },
         }
 
@@ -123,15 +115,20 @@ def make_plan(
     prior: Prior | Path | str | None,
     *,
     nearest: bool,
+    options: GivenOptions = None,
     image: Reference | None = None,
     negative: str = "",
     hide: Sequence[str] = (),
 ) -> Plan:
-    """Open the prior and check prompt and seed; InputError if any of them will not do."""
+    """Open the prior and check prompt and seed; InputError if any of them will not do.
+
+    `options` say how a published prior is run; those that stages name are run in the same way.
+    """
     if not 0 <= seed < 2**63:
         raise InputError(f"The seed must lie in 0 to 2**63 - 1, got {seed}.")
-    own, vocabulary = _opened(prior)
-    others = {stage.prior: _opened(stage.prior)[0] for stage in recipe.stage if stage.prior}
+    own, vocabulary = opened(prior, options)
+    named = {stage.prior for stage in recipe.stage if stage.prior}
+    others = {name: opened(name, None if name in SHIPPED else options)[0] for name in named}
     if image is not None and not words.strip():
         if negative or hide:
             raise InputError("Without a prompt there is nothing to hide or avoid; give one.")
@@ -140,33 +137,20 @@ def make_plan(
         prompt = parse_prompt(words, vocabulary, negative=negative, hide=hide, nearest=nearest)
         prompt = replace(prompt, image=image)
     plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
+    notes = list[str]()
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
+        notes += _room(stage, plan.prior_of(stage))
     _check_image(plan)
     if needs_marching_cubes(recipe.kinds):
         check_marching_cubes()
-    return plan
+    return replace(plan, notes=tuple(dict.fromkeys(notes)))
 
 
 def evenly(steps: int, count: int) -> frozenset[int]:
     """`count` steps spread from the first to the last, or all if there are fewer."""
     last = steps - 1
     return frozenset(round(last * i / max(1, count - 1)) for i in range(count))
-
-
-def _opened(prior: Prior | Path | str | None) -> tuple[Named, Vocabulary | None]:
-    """A prior with its name, and its vocabulary if it has one."""
-    if prior is not None and not isinstance(prior, (str, Path)):
-        return Named(prior, str(getattr(prior, "name", type(prior).__name__))), None
-    from splatsmith.priors.embedded import load_embedded
-    from splatsmith.priors.shipped import SHIPPED, shipped_weights
-
-    source = "embedded" if prior is None else str(prior)
-    if source not in SHIPPED:
-        source = str(Path(source).resolve())
-    embedded = load_embedded(source)
-    digest = sha256_of(shipped_weights(source) if source in SHIPPED else Path(source))
-    return Named(embedded, embedded.name, source, digest), embedded.vocabulary
 
 
 def _told(image: Reference) -> dict[str, Any]:
@@ -233,3 +217,14 @@ def _check_fit(stage: Stage, prior: Prior) -> None:
             f"prior, and this prior has no place for one; take the embedded prior or another "
             f"recipe."
         )
+
+
+def _room(stage: Stage, prior: Prior) -> list[str]:
+    """What a large prior needs for a stage; InputError if that is not there."""
+    if not isinstance(prior, LargePrior):
+        return []
+    score = stage.score
+    pushed = isinstance(score, Guided) and score.perp_neg
+    alone = isinstance(score, Guided) and score.guidance == 1
+    sides = 4 if pushed else 1 if alone else 2
+    return [prior.check_room(stage.views, sides)]

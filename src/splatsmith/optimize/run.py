@@ -17,6 +17,7 @@ from splatsmith.optimize.finish import finish, progress_report
 from splatsmith.optimize.folder import RunFolder, begin_folder, clear_folder
 from splatsmith.optimize.lock import locked
 from splatsmith.optimize.plan import Plan, make_plan
+from splatsmith.optimize.priors import GivenOptions
 from splatsmith.optimize.progress import ProgressLine
 from splatsmith.optimize.result import Callback, Result
 from splatsmith.optimize.save import drop_unfinished, load_checkpoint, tidy
@@ -25,7 +26,7 @@ from splatsmith.optimize.stage import own_model, run_stage
 from splatsmith.optimize.state import RunState, fresh_upkeep, make_optimizer
 from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
-from splatsmith.priors.protocol import Prior
+from splatsmith.priors.protocol import LargePrior, Prior
 from splatsmith.recipes.load import load_recipe, overridden, parse_recipe, recipe_toml
 from splatsmith.recipes.schema import Recipe
 from splatsmith.scenes.kinds import begin_any
@@ -39,6 +40,7 @@ def generate(
     out: str | Path | None = None,
     callback: Callback | None = None,
     prior: Prior | str | Path | None = None,
+    prior_options: GivenOptions = None,
     overrides: Mapping[str, Any] | Sequence[str] | None = None,
     image: str | Path | Reference | None = None,
     nearest: bool = False,
@@ -58,7 +60,10 @@ def generate(
         recipe: name of a recipe, a TOML file, or a Recipe.
         out: folder for everything a run leaves; without it nothing is written.
         callback: called after every step with a `StepInfo`.
-        prior: an embedded prior by name or file, or any Prior; by default "embedded".
+        prior: an embedded prior by name or file, published weights by name, folder or id of
+            the hub, or any Prior; by default "embedded".
+        prior_options: how published weights are run, {"memory": "low"} or ["memory=low"];
+            see `splatsmith.priors.pretrained.PriorOptions`.
         overrides: changed values of the recipe, {"shape.steps": 100} or ["shape.steps=100"].
         image: a picture of what to make, for recipes that work from one: a file, or a
             `Reference`, which also says where it was taken from.
@@ -82,9 +87,10 @@ def generate(
     if isinstance(image, (str, Path)):
         image = read_reference(image)
     given: dict[str, Any] = {"image": image, "negative": negative, "hide": hide}
+    given["options"] = prior_options
     plan = make_plan(prompt, seed, chosen, prior, nearest=nearest, **given)
     if progress:
-        for note in plan.prompt.notes:
+        for note in (*plan.prompt.notes, *plan.notes):
             print(f"note: {note}", file=sys.stderr, flush=True)
     _use_threads(threads)
     with ExitStack() as stack:
@@ -176,10 +182,19 @@ def _carry_out(
             on_save=lambda state: progress_report(plan, folder, state, timers),
         )
         book.saved_at = state.step if state.step else -1
-        for setting in plan.settings():
+        settings = plan.settings()
+        for setting, following in zip(settings, [*settings[1:], None], strict=True):
             if state.step < setting.first + setting.stage.steps:
                 run_stage(setting, state, book)
+            if following is None or following.prior is not setting.prior:
+                _release(setting.prior)
         return finish(plan, folder, state, book)
+
+
+def _release(prior: Prior) -> None:
+    """Make room for what comes after a stage."""
+    if isinstance(prior, LargePrior):
+        prior.release()
 
 
 def _claimed(root: Path, plan: Plan, *, overwrite: bool) -> RunFolder:
@@ -206,6 +221,7 @@ def _plan_of(
         hide = [str(hidden) for hidden in report.get("hide", ())]  # nor that
         path, sha256 = report["prior"]["path"], report["prior"]["sha256"]
         recipe_sha256 = report["recipe"]["sha256"]
+        options = dict(report["prior"].get("options", {}))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFile(place.recipe, None, f"cannot be read ({error})") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -215,6 +231,7 @@ def _plan_of(
     recipe = parse_recipe(text, place.recipe.name)
     prior, image = path if prior is None else prior, _image_of(place, report)
     told: dict[str, Any] = {"image": image, "negative": negative, "hide": hide}
+    told["options"] = options
     plan = make_plan(words, seed, recipe, prior, nearest=False, **told)
     if plan.recipe_sha256 != recipe_sha256:
         raise InvalidFile(

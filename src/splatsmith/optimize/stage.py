@@ -6,6 +6,7 @@ recipe; what leaves goes to the run's `Book`.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ from splatsmith.distill import (
     picture_loss,
     repelled,
 )
+from splatsmith.distill.perp_neg import Repelled
 from splatsmith.optimize import guards, regularizers
 from splatsmith.optimize.book import Book
 from splatsmith.optimize.drawing import Seen, backgrounds, look
@@ -30,7 +32,7 @@ from splatsmith.optimize.reference import reference_loss
 from splatsmith.optimize.setting import Setting
 from splatsmith.optimize.state import RunState
 from splatsmith.optimize.timers import Timers
-from splatsmith.priors.protocol import Condition
+from splatsmith.priors.protocol import Condition, SeeingPrior, Sight
 from splatsmith.scenes import Gaussians, upkeep
 
 SNAPSHOT = 64  # pixels a side of the small pictures that progress.png is made of
@@ -103,6 +105,8 @@ def ask(setting: Setting, state: RunState, seen: Seen) -> Distilled:
         condition: Condition = repelled(setting.prior, *told)
     else:
         condition = setting.prior.condition(*told)
+    if isinstance(setting.prior, SeeingPrior):
+        condition = shown(setting, state.step, seen, condition, setting.prior)
     draws = setting.draws("noise", state.step)
     progress = setting.progress(state.step)
     own = None if state.own is None else state.own.about(*told)
@@ -153,6 +157,20 @@ def regularized(
     return regularizers.regularization(settings, state.scene, seen.picture, target, progress)
 
 
+def shown(
+    setting: Setting, step: int, seen: Seen, condition: Any, prior: SeeingPrior
+) -> Condition:
+    """The condition with what the prior wants to see of the render; all of Perp-Neg's alike."""
+    if isinstance(condition, Repelled):
+        others = [(shown(setting, step, seen, c, prior), w) for c, w in condition.others]
+        return Repelled(shown(setting, step, seen, condition.condition, prior), tuple(others))
+    picture = seen.picture
+    sight = Sight(
+        picture.color.detach(), picture.alpha, picture.depth, picture.normal, seen.cameras
+    )
+    return prior.shown(condition, sight, setting.draws("shown", step))
+
+
 def move(setting: Setting, state: RunState) -> None:
     """One step of the optimizer, taken back if it makes a parameter bad."""
     parameters = state.scene.parameters_by_name()
@@ -191,8 +209,8 @@ def keep_snapshot(setting: Setting, state: RunState, taken: Taken) -> None:
 def small(
     color: Float[Tensor, "views height width 3"],
 ) -> UInt8[Tensor, "views rows columns 3"]:
-    """Pictures of 64 x 64 pixels, 0 to 255."""
-    bytes_ = (resized(color, SNAPSHOT).clamp(0, 1) * 255).round().to(torch.uint8)
+    """Pictures of 64 x 64 pixels, 0 to 255, on the CPU wherever the prior works."""
+    bytes_ = (resized(color.float().cpu(), SNAPSHOT).clamp(0, 1) * 255).round().to(torch.uint8)
     return bytes_.contiguous()
 
 

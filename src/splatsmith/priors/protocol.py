@@ -4,6 +4,7 @@
 see pictures. Anything with these members is a prior; nothing has to be inherited.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -20,10 +21,13 @@ __all__ = [
     "Adapter",
     "Condition",
     "Kind",
+    "LargePrior",
     "NoiseSchedule",
     "OnePassPrior",
     "Prediction",
     "Prior",
+    "SeeingPrior",
+    "Sight",
 ]
 
 
@@ -145,4 +149,40 @@ class Adaptable(Protocol):
 
     def adapted(self, rank: int, generator: torch.Generator) -> Adapter:
         """An untrained adapter whose updates of weights have at most this rank."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What there is to see of a render, for priors that want to see it; as in `Picture`."""
+
+    color: Float[Tensor, "views height width 3"]
+    alpha: Float[Tensor, "views height width 1"]
+    depth: Float[Tensor, "views height width 1"]
+    normal: Float[Tensor, "views height width 3"] | None
+    cameras: Cameras
+
+
+@runtime_checkable
+class SeeingPrior(Protocol):
+    """A prior that is also shown the render: its depth, its normals, or itself in small."""
+
+    def shown(self, condition: Any, sight: Sight, generator: torch.Generator) -> Condition:
+        """The condition with what the prior wants to see; no gradient goes through it."""
+        ...
+
+
+@runtime_checkable
+class LargePrior(Protocol):
+    """A prior so large that its memory is spoken of before it is used, and freed after it."""
+
+    def check_room(self, views: int, sides: int) -> str:
+        """What a step of so many views and sides of guidance needs, in a line for the user.
+
+        InputError with a remedy if there is not enough.
+        """
+        ...
+
+    def release(self) -> None:
+        """Free its weights; they are loaded again if it is asked once more."""
         ...

@@ -99,10 +99,7 @@ class BetaTable:
 
     def log_snr(self, t: Float[Tensor, "*times"]) -> Float[Tensor, "*times"]:
         """log(abar / (1 - abar)), linear between the steps of the table."""
-        table = _log_snr_table(self).to(t)
-        place = (t * self.steps).clamp(0, self.steps - 1)
-        below = place.floor().long().clamp(max=self.steps - 2)
-        return torch.lerp(table[below], table[below + 1], place - below)
+        return between_steps(_log_snr_table(self), t)
 
     def alpha(self, t: Float[Tensor, "*times"]) -> Float[Tensor, "*times"]:
         """Square root of abar."""
@@ -151,6 +148,16 @@ def linear() -> BetaTable:
 def rectified_flow() -> RectifiedFlow:
     """Straight lines."""
     return RectifiedFlow()
+
+
+def between_steps(
+    table: Float[Tensor, "steps"], t: Float[Tensor, "*times"]
+) -> Float[Tensor, "*times"]:
+    """Values of a table whose step i lies at t = i / steps, linear between, flat at the end."""
+    table, steps = table.to(t), len(table)
+    place = (t * steps).clamp(0, steps - 1)
+    below = place.floor().long().clamp(max=steps - 2)
+    return torch.lerp(table[below], table[below + 1], place - below)
 
 
 def _alpha_of(log_snr: Tensor) -> Tensor:

@@ -165,7 +165,7 @@ def _with_override(table: Table, override: str, stages: list[str]) -> Table:
         place.fail(f"{show(override)} must look like shape.steps=100.")
     if keys[1:] == ["name"] and keys[0] in stages:
         place.fail(f"{dotted}: the name of a stage is what --set calls it, and stays.")
-    value = _value(text.strip(), place.key(dotted.strip()))
+    value = value_of(text.strip(), place.key(dotted.strip()))
     if keys[0] in stages and len(keys) > 1:
         for key in reversed(keys[1:]):
             value = {key: value}
@@ -179,7 +179,7 @@ def _with_override(table: Table, override: str, stages: list[str]) -> Table:
     return merged(table, value)
 
 
-def _value(text: str, place: Place) -> Any:
+def value_of(text: str, place: Place) -> Any:
     """A TOML value; a bare word is taken as text, to spare the shell a pair of quotes."""
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", text) and text not in ("true", "false", "inf"):
         return text

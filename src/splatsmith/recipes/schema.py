@@ -15,6 +15,7 @@ from splatsmith.optimize.lamp import Lamp
 from splatsmith.optimize.reference import ReferenceView
 from splatsmith.optimize.regularizers import AnyRegularize, Regularize
 from splatsmith.optimize.surface_regularizers import SurfaceRegularize
+from splatsmith.priors.pretrained.catalog import PUBLISHED
 from splatsmith.priors.shipped import SHIPPED
 from splatsmith.recipes.rates import AnyRates, Rates
 from splatsmith.scenes.handover import Convert
@@ -51,7 +52,7 @@ class Stage:
     views: int = 4  # cameras per step, 1 to 64
     size: int = 64  # pixels a side of what is drawn, 8 to 1024
     background: Background = "white"  # random: a color per view; learned: a field's own
-    prior: str = ""  # name of a prior that ships; empty: the run's own
+    prior: str = ""  # short name of a prior; empty: the run's own
     view_words: bool = True  # say "front view" and the like after the prompt
     start: AnyStart | None = None  # the first stage needs it, later ones have none
     convert: Convert | None = None  # go on with the scene as another kind; not in the first
@@ -74,10 +75,9 @@ class Stage:
                 raise InputError(
                     f"{name} must lie in {lowest} to {highest}, got {getattr(self, name)}."
                 )
-        if self.prior and self.prior not in SHIPPED:
-            raise InputError(
-                f"prior must be one of {', '.join(SHIPPED)} or empty, got {self.prior!r}."
-            )
+        if self.prior and self.prior not in (*SHIPPED, *PUBLISHED):
+            known = ", ".join((*SHIPPED, *PUBLISHED))
+            raise InputError(f"prior must be one of {known} or empty, got {self.prior!r}.")
         if self.views % self.cameras.together:
             raise InputError(
                 f"views must be a multiple of cameras.together, got {self.views} views and "
