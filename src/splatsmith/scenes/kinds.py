@@ -45,6 +45,14 @@ class FieldStart:
     kind: Literal["field"] = "field"
     field: FieldSettings = field(default_factory=FieldSettings)
 
+    def __post_init__(self) -> None:
+        if (self.field.channels, self.field.colors) != (3, "sigmoid"):
+            raise InputError(
+                f'a run draws fields of 3 channels with colors = "sigmoid", got '
+                f"{self.field.channels} and {self.field.colors!r}; fields of latents can be "
+                f"optimized from Python only."
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TetrahedraStart:

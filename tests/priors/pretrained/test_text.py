@@ -20,6 +20,7 @@ def test_all_wordings_are_read_at_the_first_question(saved, monkeypatch):
         "a red ball",
         *(f"a red ball, {where} view" for where in ("front", "side", "back", "overhead")),
         "a cube",
+        "",
     }
     monkeypatch.setattr("splatsmith.priors.pretrained.text.load_part", None)
     from_above = orbit([0.0], 80.0, width=8, height=8)
