@@ -10,6 +10,7 @@ from PIL import Image
 from splatsmith.cli import evaluation, evaluation_jobs, evaluation_report
 from splatsmith.cli.evaluation_jobs import Request, prepare
 from splatsmith.cli.main import main
+from splatsmith.errors import InputError
 from splatsmith.evaluate.controls import Controls
 from splatsmith.evaluate.evaluators import Judgement
 from splatsmith.evaluate.lists import Job
@@ -210,7 +211,18 @@ def test_mistakes_are_one_message(arguments, message, call, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", recipe_names())
+def needs_picture(name):
+    return any(stage.reference is not None for stage in load_recipe(name).stage)
+
+
+@pytest.mark.parametrize("name", [n for n in recipe_names() if needs_picture(n)])
+def test_recipes_that_need_a_picture_are_refused(name, knowing_prior, tmp_path):
+    request = Request("smoke", name, (), str(knowing_prior), None, tmp_path, None)
+    with pytest.raises(InputError, match="works from a picture"):
+        prepare(request)
+
+
+@pytest.mark.parametrize("name", [n for n in recipe_names() if not needs_picture(n)])
 def test_every_recipe_has_its_smoke(name, knowing_prior, tmp_path):
     request = Request("smoke", name, (), str(knowing_prior), None, tmp_path, None)
     bench = prepare(request)

@@ -9,6 +9,7 @@ from splatsmith.errors import InputError
 
 if TYPE_CHECKING:
     from splatsmith.images import Reference
+    from splatsmith.optimize.result import Result
 
 Matting = Literal["auto", "plain", "rembg"]
 USUAL_VIEW = (0.0, 15.0)  # degrees: the front, from a little above
@@ -82,28 +83,33 @@ def generate(
         raise InputError(f"--threads must be 1 or more, got {threads}.")
     reference = _reference(image, view, matting)
     from splatsmith.optimize import run
-    from splatsmith.scenes.kinds import described
 
     if resume is not None:
-        result = run.resume(resume, prior=prior, threads=threads, progress=True)
-    else:
-        words = prompt if prompt is not None else ""
-        result = run.generate(
-            words,
-            seed=seed,
-            recipe=recipe,
-            overrides=overrides,
-            out=out or run.default_folder(prompt or (image.stem if image else ""), seed),
-            overwrite=overwrite,
-            prior=prior,
-            image=reference,
-            prior_options=[*([f"memory={memory}"] if memory else []), *prior_options],
-            nearest=nearest,
-            negative=negative,
-            hide=hide,
-            threads=threads,
-            progress=True,
-        )
+        resumed = run.resume(resume, prior=prior, threads=threads, progress=True)
+        return _tell(resumed, mesh=mesh)
+    result = run.generate(
+        prompt or "",
+        seed=seed,
+        recipe=recipe,
+        overrides=overrides,
+        out=out or run.default_folder(prompt or (image.stem if image else ""), seed),
+        overwrite=overwrite,
+        prior=prior,
+        image=reference,
+        prior_options=[*([f"memory={memory}"] if memory else []), *prior_options],
+        nearest=nearest,
+        negative=negative,
+        hide=hide,
+        threads=threads,
+        progress=True,
+    )
+    return _tell(result, mesh=mesh)
+
+
+def _tell(result: "Result", *, mesh: bool) -> None:
+    """Say what was made and where it is; with `mesh`, make that as well."""
+    from splatsmith.scenes.kinds import described
+
     print(f"{described(result.scene)} in {result.metrics['seconds']:.1f} s")
     for path in result.paths.values():
         print(path)

@@ -5,7 +5,7 @@ from pathlib import Path
 from splatsmith.files import shipped_file
 
 # What `--prior NAME` means.
-SHIPPED = {"embedded": "prior-v1.safetensors"}
+SHIPPED = {"embedded": "prior-v2.safetensors"}
 
 
 def shipped_weights(name: str = "embedded") -> Path:
