@@ -4,6 +4,7 @@ import torch
 
 from splatsmith.optimize.exterior import exterior, uncovered
 from splatsmith.optimize.regularizers import Regularize, regularization
+from splatsmith.render.picture import Picture
 
 
 def ring(inner: float = 1.0) -> torch.Tensor:
@@ -55,9 +56,11 @@ def test_only_alpha_outside_counts_and_the_gradient_is_one_over_views() -> None:
 
 def test_the_recipe_s_weight_multiplies_it(target_scene) -> None:
     alpha = torch.rand(1, 16, 16, 1)
-    seen = (alpha, ring())
-    one = regularization(Regularize(exterior=1.0), target_scene, seen=seen)
-    three = regularization(Regularize(exterior=3.0), target_scene, seen=seen)
+    picture = Picture(color=ring(), alpha=alpha, depth=torch.zeros_like(alpha))
+    one, three = (
+        regularization(Regularize(exterior=weight), target_scene, picture, ring())
+        for weight in (1.0, 3.0)
+    )
     torch.testing.assert_close(three, 3 * one)
-    torch.testing.assert_close(one, uncovered(*seen))
+    torch.testing.assert_close(one, uncovered(alpha, ring()))
     assert regularization(Regularize(exterior=1.0), target_scene) is None

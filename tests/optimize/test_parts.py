@@ -85,7 +85,7 @@ def test_the_plain_progress_line_tells_steps_and_time():
     said = io.StringIO()
     with ProgressLine(20, 10, said) as line:
         for step in range(11, 21):
-            line.update(step, "shape", 4, 123)
+            line.update(step, "shape", 4, "123 splats")
     lines = said.getvalue().splitlines()
     assert len(lines) == 1, "a run this short has only its last line"
     assert lines[0].startswith("shape: step 20/20, ")
@@ -96,7 +96,7 @@ def test_the_live_progress_line_is_drawn_on_terminals():
     said = Terminal()
     with ProgressLine(3, 0, said) as line:
         for step in (1, 2, 3):
-            line.update(step, "shape", 4, 99)
+            line.update(step, "shape", 4, "99 splats")
     assert "shape: step 3/3" in said.getvalue()
     assert "99 splats" in said.getvalue()
 

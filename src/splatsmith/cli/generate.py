@@ -85,8 +85,7 @@ def generate(
     from splatsmith.optimize import run
 
     if resume is not None:
-        resumed = run.resume(resume, prior=prior, threads=threads, progress=True)
-        return _tell(resumed, mesh=mesh)
+        return _tell(run.resume(resume, prior=prior, threads=threads, progress=True), mesh=mesh)
     result = run.generate(
         prompt or "",
         seed=seed,
