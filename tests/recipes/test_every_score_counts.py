@@ -3,7 +3,12 @@
 import typing
 
 import pytest
-from test_every_key_counts import PRIOR, TINY, fingerprints  # noqa: F401 (a fixture)
+from test_every_key_counts import (
+    IMAGE,
+    PRIOR,
+    TINY,
+    fingerprints,  # noqa: F401 (a fixture)
+)
 
 from splatsmith import generate
 from splatsmith.distill import ScoreSettings
@@ -63,8 +68,8 @@ def test_a_changed_key_changes_a_run(kind, name, fingerprints, tmp_path):  # noq
 
 def test_a_negative_prompt_counts():
     recipe = overridden(parse_recipe(TINY, "tiny"), ["shape.score={ kind = 'nfsd' }"])
+    told = {"seed": 1, "prior": PRIOR, "recipe": recipe, "image": IMAGE}
     plain, pushed = (
-        generate("x", seed=1, prior=PRIOR, recipe=recipe, negative=negative).scene.state()
-        for negative in ("", "y")
+        generate("x", negative=negative, **told).scene.state() for negative in ("", "y")
     )
     assert not plain["sh"].equal(pushed["sh"])
