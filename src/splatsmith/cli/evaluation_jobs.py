@@ -152,7 +152,10 @@ def carry_out(bench: Bench, job: Job) -> Record:
             out=bench.folder(job),
             overwrite=True,  # What a kill has left here has no line.
         )
-        scene = read_ply(result.paths["scene"])  # What the user gets is what is weighed.
+        if "scene" in result.paths:
+            scene = read_ply(result.paths["scene"])  # What the user gets is what is weighed.
+        else:
+            failure = "the scene has no surface, so nothing was handed out"
     except OSError:
         raise  # A full disk says nothing about the method.
     except Exception as error:
