@@ -6,6 +6,7 @@ import torch
 from splatsmith import generate
 from splatsmith.cameras import turntable
 from splatsmith.recipes.load import overridden
+from splatsmith.recipes.rates import rate_at
 
 
 def psnr(a, b):
@@ -84,7 +85,7 @@ def test_a_decaying_rate_reaches_its_end(recipe):
     rates = overridden(
         recipe, {"shape.rates.means.start": 1e-2, "shape.rates.means.end": 1e-4}
     ).stage[0].rates  # fmt: skip
-    values = [rates.at("means", progress) for progress in (0.0, 0.5, 1.0)]
+    values = [rate_at(rates, "means", progress) for progress in (0.0, 0.5, 1.0)]
     assert values == pytest.approx([1e-2, 1e-3, 1e-4])
 
 

@@ -33,6 +33,7 @@ from splatsmith.optimize.setting import Setting
 from splatsmith.optimize.state import RunState
 from splatsmith.optimize.timers import Timers
 from splatsmith.priors.protocol import Condition, SeeingPrior, Sight
+from splatsmith.recipes.rates import rate_at
 from splatsmith.scenes import Gaussians, upkeep
 
 SNAPSHOT = 64  # pixels a side of the small pictures that progress.png is made of
@@ -177,7 +178,7 @@ def move(setting: Setting, state: RunState) -> None:
     guards.check_gradients(parameters)
     progress = setting.progress(state.step)
     for group in state.optimizer.param_groups:
-        group["lr"] = setting.stage.rates.at(group["name"], progress)
+        group["lr"] = rate_at(setting.stage.rates, group["name"], progress)
     guards.step_or_undo(state.optimizer, parameters)
 
 

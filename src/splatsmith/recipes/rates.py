@@ -49,10 +49,6 @@ class Rates:
     def __post_init__(self) -> None:
         _check(self)
 
-    def at(self, name: str, progress: float) -> float:
-        """The rate of one parameter at `progress` (0 to 1) through the stage."""
-        return rate_at(self, name, progress)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRates:
@@ -65,10 +61,6 @@ class FieldRates:
 
     def __post_init__(self) -> None:
         _check(self)
-
-    def at(self, name: str, progress: float) -> float:
-        """The rate of one parameter at `progress` (0 to 1) through the stage."""
-        return rate_at(self, name, progress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +75,6 @@ class TetrahedraRates:
     def __post_init__(self) -> None:
         _check(self)
 
-    def at(self, name: str, progress: float) -> float:
-        """The rate of one parameter at `progress` (0 to 1) through the stage."""
-        return rate_at(self, name, progress)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeshRates:
@@ -98,10 +86,6 @@ class MeshRates:
 
     def __post_init__(self) -> None:
         _check(self)
-
-    def at(self, name: str, progress: float) -> float:
-        """The rate of one parameter at `progress` (0 to 1) through the stage."""
-        return rate_at(self, name, progress)
 
 
 AnyRates = Rates | FieldRates | TetrahedraRates | MeshRates
