@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from splatsmith.priors.across import Across, Looking, Sight
 from splatsmith.priors.layers import Attention, Block, Canvas, silent
+from splatsmith.priors.network_native import activated, convolved
 from splatsmith.priors.text import Text, TextEncoder
 
 
@@ -240,9 +241,9 @@ class Denoiser(nn.Module):
         seen: Sight | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The core's velocity, and the features that led to it."""
-        h = self.fold_in(F.pixel_unshuffle(x_t, 2))
+        h = convolved(self.fold_in, F.pixel_unshuffle(x_t, 2))
         h = self.down(h if entering is None else h + entering, signal)
-        deep = self.shrink(h) + self.canvas(signal)
+        deep = convolved(self.shrink, h, added=self.canvas(signal))
         shown = self.looking.cells(seen) if self.looking and seen else None
         for index, block in enumerate(self.blocks):
             deep = block(deep, signal)
@@ -250,10 +251,10 @@ class Denoiser(nn.Module):
                 deep = self.attentions[str(index)](deep, text.words, text.mask)
             if str(index) in self.across:
                 deep = self.across[str(index)](deep, shown)
-        wide = F.interpolate(self.widen(deep), scale_factor=2.0)
+        wide = F.interpolate(convolved(self.widen, deep), scale_factor=2.0)
         h = self.up[0](torch.cat([h, wide], dim=1), signal)
         h = self.up[1](h, signal)
-        return F.pixel_shuffle(self.fold_out(F.silu(self.norm(h))), 2), h
+        return F.pixel_shuffle(convolved(self.fold_out, activated(self.norm, h)), 2), h
 
 
 class OuterLevel(nn.Module):
@@ -274,14 +275,14 @@ class OuterLevel(nn.Module):
 
     def enter(self, x_t: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
         """The 32 x 32 cells, and what they tell the core."""
-        cells = self.down(self.fold_in(F.pixel_unshuffle(x_t, 2)), signal)
-        return cells, self.shrink(cells)
+        cells = self.down(convolved(self.fold_in, F.pixel_unshuffle(x_t, 2)), signal)
+        return cells, convolved(self.shrink, cells)
 
     def leave(self, cells: Tensor, h: Tensor, signal: Tensor) -> Tensor:
         """What is to be added to the core's prediction."""
-        wide = F.interpolate(self.widen(h), scale_factor=2.0)
+        wide = F.interpolate(convolved(self.widen, h), scale_factor=2.0)
         cells = self.up(torch.cat([cells, wide], dim=1), signal)
-        return F.pixel_shuffle(self.fold_out(F.silu(self.norm(cells))), 2)
+        return F.pixel_shuffle(convolved(self.fold_out, activated(self.norm, cells)), 2)
 
 
 def grow(core: Denoiser) -> Denoiser:

@@ -3,10 +3,10 @@
 from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from splatsmith.priors.network_native import activated, convolved
 from splatsmith.priors.text import attend
 
 
@@ -28,10 +28,10 @@ class Block(nn.Module):
         signal: Float[Tensor, "views signal"],
     ) -> Float[Tensor, "views outputs rows columns"]:
         """The same cells with new features."""
-        scale, shift = self.modulation(signal)[:, :, None, None].chunk(2, dim=1)
-        h = self.conv_in(F.silu(self.norm_in(x)))
-        h = self.conv_out(F.silu(self.norm_out(h) * (1 + scale) + shift))
-        return self.skip(x) + h
+        h = convolved(self.conv_in, activated(self.norm_in, x))
+        h = activated(self.norm_out, h, self.modulation(signal))
+        skipped = convolved(self.skip, x) if isinstance(self.skip, nn.Conv2d) else x
+        return convolved(self.conv_out, h, added=skipped)
 
 
 class Attention(nn.Module):
@@ -87,7 +87,7 @@ class Canvas(nn.Module):
     ) -> Float[Tensor, "views width rows columns"]:
         """Features for every cell."""
         layers = self.paint(signal).view(len(signal), self.layers, self.cells, self.cells)
-        return self.spread(layers)
+        return convolved(self.spread, layers)
 
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)

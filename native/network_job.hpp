@@ -1,0 +1,65 @@
+// The parts of a frozen convolutional network: what one call is given, and the kernels.
+//
+// A 3 x 3 convolution of 4 x 4 cells at once takes 36 multiplications instead of 144 (Winograd
+// 1980; Lavin and Gray 2016, "Fast algorithms for convolutional neural networks", F(4x4, 3x3)):
+// six by six cells and three by three weights are transformed, multiplied place by place, and
+// what comes out is transformed back. Over many tiles that is 36 products of matrices. All other
+// convolutions are one product: a row for each cell, of all that the cell depends on. Pictures are
+// channels-last: [views, height, width, channels].
+#pragma once
+
+#include <cstdint>
+
+namespace network {
+
+constexpr int tile = 4;               // cells a side that are made at once
+constexpr int patch = tile + 2;       // cells a side that they depend on
+constexpr int places = patch * patch; // products a tile and pair of channels
+constexpr int block_tiles = 32;       // tiles that one task makes
+constexpr int block_cells = 64;       // cells that one task makes of a plain convolution
+
+struct Convolve {
+  const float* x;       // [views, height, width, inputs]
+  const float* packed;  // from `pack`
+  const float* bias;    // [outputs], or null
+  const float* added;   // [views, height, width, outputs], or null
+  float* y;             // [views, height, width, outputs]
+  int views, height, width, inputs, outputs;
+  int size, stride, padding;  // of a plain convolution, in cells; the other is 3, 1, 1
+
+  int rows() const { return (height + tile - 1) / tile; }     // of tiles
+  int columns() const { return (width + tile - 1) / tile; }
+  int tiles() const { return views * rows() * columns(); }
+  int made(int along) const { return (along + 2 * padding - size) / stride + 1; }
+  int cells() const { return views * made(height) * made(width); }
+  int taps() const { return size * size * inputs; }
+};
+
+struct Normalize {
+  const float* x;           // [views, cells, channels]
+  const float* weight;      // [channels]
+  const float* bias;        // [channels]
+  const float* modulation;  // [views, 2 * channels]: scale, then shift; or null
+  float* y;                 // as x
+  int64_t cells;
+  int channels, groups;
+  float epsilon;
+};
+
+struct Kernels {
+  const char* name;
+  int lanes;
+  int panel;  // outputs that are multiplied at once; `packed` has their number rounded up
+  // weight [outputs, inputs, 3, 3] to packed [36, panels, inputs, panel].
+  void (*pack)(const float* weight, int outputs, int inputs, float* packed);
+  // Tiles first to last - 1; room holds 36 * block_tiles * (inputs + outputs rounded up).
+  void (*convolve)(const Convolve& job, int first, int last, float* room);
+  // weight [outputs, inputs, size, size] to packed [panels, size, size, inputs, panel].
+  void (*pack_plain)(const float* weight, int outputs, int inputs, int size, float* packed);
+  // Cells first to last - 1; room holds block_cells * (taps + outputs rounded up).
+  void (*convolve_plain)(const Convolve& job, int first, int last, float* room);
+  // One view; room holds 2 * channels.
+  void (*normalize)(const Normalize& job, int view, float* room);
+};
+
+}  // namespace network
