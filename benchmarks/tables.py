@@ -3,10 +3,12 @@
     python benchmarks/tables.py S1 [--out runs/tables] [--limit N] [--page docs/results.md]
 
 What each table compares and what it is to show stands in claims.toml, written before the runs.
-The same command goes on after a stop. The evaluators are tested first, or there is no table.
+The same command goes on after a stop, and arms that are made alike, in whatever tables, share
+their runs. The evaluators are tested first, or there is no table.
 """
 
 import argparse
+import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -57,12 +59,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/tables"))
     parser.add_argument("--limit", type=int, help="only the first so many runs of each arm")
     parser.add_argument("--page", type=Path, default=HERE.parent / "docs" / "results.md")
+    parser.add_argument(
+        "--part",
+        metavar="K/N",
+        help="only make the runs of every Nth arm from the Kth on, for N processes beside each "
+        "other; the page is written by a last call without this",
+    )
     asked = parser.parse_args()
     keep_memory()
     table = tables[asked.table]
-    benches = [
-        bench_of(table, arm, asked.out / asked.table, asked.limit) for arm in table["arms"]
-    ]
+    benches = [bench_of(table, arm, asked.out, asked.limit) for arm in table["arms"]]
+    if asked.part:
+        first, every = map(int, asked.part.split("/"))
+        for arm, bench in list(zip(table["arms"], benches, strict=True))[first - 1 :: every]:
+            records_of(bench, arm["name"])
+        return
     controls = [controls_line(one) for one in controls_of(benches[0])]
     arms = [
         Arm(arm["name"], records_of(bench, arm["name"]))
@@ -77,21 +88,24 @@ def main() -> None:
 def bench_of(
     table: Mapping[str, Any], arm: Mapping[str, Any], out: Path, limit: int | None
 ) -> Bench:
-    """An arm's evaluation, opened and checked."""
-    folder = out / "".join(c if c.isalnum() else "-" for c in arm["name"])
-    folder.mkdir(parents=True, exist_ok=True)
-    bench = prepare(
-        Request(
-            tier=table["tier"],
-            recipe=table.get("recipe", "quick"),
-            overrides=tuple(arm["set"]),
-            prior=arm.get("prior"),
-            evaluator=None,
-            out=folder,
-            limit=limit,
-        )
+    """An arm's evaluation, opened and checked; what decides its runs names its folder."""
+    request = Request(
+        tier=table["tier"],
+        recipe=table.get("recipe", "quick"),
+        overrides=tuple(arm["set"]),
+        prior=arm.get("prior"),
+        evaluator=None,
+        out=out,
+        limit=limit,
     )
-    return replace(bench, origin=replace(bench.origin, recipe=arm["name"]))
+    bench = prepare(request)
+    made = hashlib.sha256()
+    for part in (bench.origin.recipe_sha256, bench.origin.prior_sha256, table["tier"]):
+        made.update(part.encode())
+    folder = out / made.hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{request.recipe}: {', '.join(arm['set']) or 'as it is'}"
+    return replace(bench, out=folder, origin=replace(bench.origin, recipe=name))
 
 
 def records_of(bench: Bench, name: str) -> tuple[Record, ...]:
@@ -100,7 +114,8 @@ def records_of(bench: Bench, name: str) -> tuple[Record, ...]:
     for number, job in enumerate(todo := missing_runs(bench), start=1):
         record = carry_out(bench, job)
         print(f"{name} {number}/{len(todo)}: {job.prompt} {record.seconds:.0f} s", flush=True)
-    return tuple(record for record in bench.records() if record.kind == "run")
+    wanted = {(job.prompt, job.seed) for job in bench.jobs}
+    return tuple(r for r in bench.records() if r.kind == "run" and (r.prompt, r.seed) in wanted)
 
 
 def section(

@@ -137,6 +137,22 @@ def test_objects_are_made_weighed_and_laid_out(run_it, tmp_path):
     assert "choose another --out" in told
 
 
+@pytest.mark.slow
+def test_a_picture_stands_for_the_object(run_it, tmp_path):
+    out = tmp_path / "e"
+    code, said, told = run_it(out, "--tier", "image", "--recipe", "picture", limit=1)
+    assert code == 0, told
+    assert "PSNR, dB" in said
+    records = {r.kind: r for r in read_records(out / "records.jsonl")}
+    ceiling, floor, run = (records[k].metrics for k in ("ceiling", "floor", "run"))
+    assert ceiling["PSNR"] > floor["PSNR"] + 3
+    assert ceiling["IoU"] > 0.9
+    assert {"PSNR", "SSIM", "IoU"} <= set(run)
+    folder = next((out / "runs").iterdir())
+    with Image.open(next(folder.glob("*.png"))) as picture:
+        assert picture.size[0] > 0
+
+
 def test_failures_become_lines_and_the_rest_goes_on(run_it, tmp_path, monkeypatch):
     def fail(prompt, **settings):
         raise ZeroDivisionError("nothing to divide by")

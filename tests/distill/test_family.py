@@ -80,6 +80,28 @@ def test_every_pseudo_ground_truth_reproduces_its_gradient(gen, name, settings):
     )
 
 
+@pytest.mark.parametrize(
+    ("until", "progress", "once"),
+    [(0.0, 0.0, 0), (0.5, 0.49, 1), (0.5, 0.5, 0), (1.0, 1.0, 1)],
+)
+def test_guidance_in_one_pass_until_a_share_of_the_stage(gen, until, progress, once):
+    asked, calls = question(gen), []
+
+    class Knowing(type(asked.prior)):
+        def guides(self, condition, scale):
+            return True
+
+        def predict_guided(self, x_t, t, condition, scale):
+            calls.append(scale)
+            return self.predict(x_t, t, condition)
+
+    knowing = Knowing.__new__(Knowing)
+    knowing.__dict__.update(asked.prior.__dict__)
+    settings = SDS(guidance=4.0, one_pass_until=until)
+    answer(settings, changed(asked, prior=knowing, progress=progress))
+    assert calls == [4.0] * once
+
+
 @pytest.mark.parametrize("kind", SCORES)
 def test_every_score_keeps_to_its_generator_and_to_float32(gen, kind):
     asked = question(gen)
@@ -376,6 +398,7 @@ def test_the_clip_rises_and_clips(gen, progress):
         (lambda: SDS(image_loss=-1.0), "image_loss must be 0 or more, got -1.0"),
         (lambda: SDS(guidance=Ramp(start=1.0, end=-1.0)), "guidance must lie in 0 to 1000"),
         (lambda: SDS(perp_neg=True, rescale=0.5), "perp_neg goes neither"),
+        (lambda: SDS(one_pass_until=1.5), "one_pass_until must lie in 0 to 1, got 1.5"),
     ],
 )  # fmt: skip
 def test_impossible_settings_are_refused(make, says):

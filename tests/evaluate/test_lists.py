@@ -36,6 +36,7 @@ def test_the_lists_follow_the_rule_of_the_split():
     assert lists["P-seen"] == seen_prompts()
     assert lists["P-janus"] == janus_prompts()
     assert lists["P-pair"] == pair_prompts()
+    assert lists["P-image"] == held_prompts()
     assert len(lists["P-smoke"]) == 6
     assert set(lists["P-smoke"]) <= set(dev_prompts())
 

@@ -7,6 +7,7 @@ import torch
 from fakes import Fake
 
 from splatsmith.errors import InputError
+from splatsmith.evaluate.geometry import similarity
 from splatsmith.evaluate.record import Origin, Record, from_line, to_line
 from splatsmith.evaluate.truth import as_gaussians, true_objects, with_floaters
 from splatsmith.evaluate.weigh import BOTH, FAILED_READING, failed, weigh, weigh_pictures
@@ -53,6 +54,39 @@ def test_a_true_object_is_like_itself(metrics):
     assert metrics["dE"] < 22  # The light is in it; the palette is unlit.
     assert metrics["Float"] < 1e-4
     assert (metrics["Pieces"], metrics["Needle"], metrics["VDI"]) == (1, 0, 0)
+
+
+def test_a_scene_is_met_where_it_stands(evaluators):
+    generator = torch.Generator().manual_seed(3)
+    toy = true_objects([("yellow", "duck")], generator)[0]
+    scene = as_gaussians(toy, generator, 4000)
+    turned = as_gaussians(toy, generator, 4000)
+    x, y, z = turned.means.detach().unbind(-1)
+    turned = replace_means(turned, torch.stack([-y, x, z], dim=-1))
+    found = [weigh(s, PROMPT, evaluators[:0], generator, toy) for s in (scene, turned)]
+    for name, least in (("PSNR", 17.0), ("SSIM", 0.7), ("IoU", 0.93)):
+        assert found[0][name] > least
+        assert found[1][name] < found[0][name] - 0.1
+    assert found[1]["IoU*"] > 0.9  # which is searched for
+    assert failed(PROMPT, [], toy)["PSNR"] == 0
+    assert "PSNR" not in weigh(scene, PROMPT, [], generator)
+
+
+def replace_means(scene, means):
+    return type(scene).from_state({**scene.state(), "means": means})
+
+
+def test_similarity_is_one_of_equals_and_falls_with_noise():
+    generator = torch.Generator().manual_seed(0)
+    picture, mask = torch.rand(2, 24, 24, 3, generator=generator), torch.ones(2, 24, 24) > 0
+    assert similarity(picture, picture, mask) == pytest.approx(1)
+    noise = torch.randn(picture.shape, generator=generator)
+    found = [similarity(picture, picture + s * noise, mask) for s in (0.05, 0.2, 0.8)]
+    assert 1 > found[0] > found[1] > found[2] > -0.1
+    # Of two constants only the light is compared.
+    a, b = torch.full((1, 24, 24, 3), 0.25), torch.full((1, 24, 24, 3), 0.75)
+    known = (2 * 0.25 * 0.75 + 1e-4) / (0.25**2 + 0.75**2 + 1e-4)
+    assert similarity(a, b, mask[:1]) == pytest.approx(known, abs=1e-5)
 
 
 def test_all_is_written_and_read(metrics):

@@ -116,7 +116,7 @@ CHANGES = {
     "score.clip": "0.01",
     "score.image_loss": "5.0",
     "score.perp_neg": "true",
-    "score.one_pass": "true",
+    "score.one_pass_until": "1.0",
     "score.times": "{ kind = 'linear' }",
     "rates.means": "1e-3",
     "rates.log_scales": "1e-3",

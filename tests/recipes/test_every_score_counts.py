@@ -30,7 +30,7 @@ GUIDED = COMMON | {
     "guidance": "40.0",
     "rescale": "0.5",
     "perp_neg": "true",
-    "one_pass": "true",
+    "one_pass_until": "1.0",
 }
 CHANGES = {
     "sds": GUIDED,

@@ -13,7 +13,7 @@ MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 def evaluate(
     *,
     out: Path,
-    tier: Literal["smoke", "standard", "janus", "dev", "pair", "full"] = "standard",
+    tier: Literal["smoke", "standard", "janus", "dev", "image", "pair", "full"] = "standard",
     recipe: str = "quick",
     overrides: Annotated[
         list[str], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction

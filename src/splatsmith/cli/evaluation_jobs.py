@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 import splatsmith
+from splatsmith.cameras import orbit
 from splatsmith.distill.sampling import sample_pictures
 from splatsmith.errors import InputError
 from splatsmith.evaluate.evaluators import Evaluator, load_e1, load_e2
@@ -29,10 +30,11 @@ from splatsmith.evaluate.record import (
 )
 from splatsmith.evaluate.truth import as_gaussians
 from splatsmith.evaluate.turning import turning_cameras
-from splatsmith.evaluate.views import SIZE
+from splatsmith.evaluate.views import FOVY, RADIUS, SIZE, WHITE
 from splatsmith.evaluate.wanted import wanted
 from splatsmith.evaluate.weigh import Metrics, failed, weigh, weigh_pictures
 from splatsmith.export import read_ply
+from splatsmith.images import Reference
 from splatsmith.optimize import run
 from splatsmith.optimize.finish import peak_memory_mib
 from splatsmith.optimize.plan import Plan, make_plan
@@ -41,8 +43,11 @@ from splatsmith.recipes.pace import paced
 from splatsmith.recipes.schema import Recipe
 from splatsmith.scenes.gaussians import Gaussians
 from splatsmith.scenes.handover import handed_out
+from splatsmith.toybox import render
+from splatsmith.toybox.objects import Toy
 from splatsmith.toybox.split import split_of
 
+PICTURE = 256  # pixels a side of the picture that a run is given
 SAMPLE_STEPS, SAMPLE_GUIDANCE = 20, 3.0  # of the pictures that the prior draws by itself
 
 
@@ -95,7 +100,10 @@ def bench_of(request: Request, tier: Tier, wanted_jobs: Sequence[Job]) -> Bench:
     """The same for any runs; of the tier, pace and controls count."""
     recipe = overridden(load_recipe(request.recipe), request.overrides, request.recipe)
     recipe = paced(recipe, tier.steps) if tier.steps != 1 else recipe
-    plan = make_plan(wanted_jobs[0].prompt, 0, recipe, request.prior, nearest=False)
+    image = taken(wanted_jobs[0].prompt, tier)
+    plan = make_plan(
+        wanted_jobs[0].prompt, 0, recipe, request.prior, nearest=False, image=image
+    )
     evaluators = (load_e1(request.evaluator), load_e2(request.evaluator))
     origin = Origin(
         recipe=recipe_label(request, tier),
@@ -145,8 +153,9 @@ def carry_out(bench: Bench, job: Job) -> Record:
     failure, scene = "", None
     try:
         result = run.generate(
-            job.prompt,
+            words_of(bench, job.prompt),
             seed=job.seed,
+            image=taken(job.prompt, bench.tier),
             recipe=bench.recipe,
             prior=bench.plan.prior.source,
             out=bench.folder(job),
@@ -197,6 +206,32 @@ def truth(prompt: str, seed: int = 0) -> Gaussians:
     return as_gaussians(held_object(wanted(prompt), generator), generator)
 
 
+def shown(prompt: str, tier: Tier) -> Toy | None:
+    """The object that the tier shows instead of naming it: the one of `truth`."""
+    if tier.image is None:
+        return None
+    return held_object(wanted(prompt), torch.Generator().manual_seed(0))
+
+
+def taken(prompt: str, tier: Tier) -> Reference | None:
+    """The picture that the tier takes of it, framed as the cameras of a scene frame it."""
+    toy = shown(prompt, tier)
+    if toy is None or tier.image is None:
+        return None
+    azimuth, elevation = tier.image
+    camera = orbit(
+        [azimuth], [elevation], radius=RADIUS, fovy=FOVY, width=PICTURE, height=PICTURE
+    )
+    drawn = render(toy, camera, background=WHITE)
+    return Reference.over_white(drawn.color[0], drawn.alpha[0], azimuth, elevation)
+
+
+def words_of(bench: Bench, prompt: str) -> str:
+    """What a run is told: nothing, if its prior is shown it instead."""
+    sees = bench.tier.image is not None and getattr(bench.plan.prior.prior, "sees_image", False)
+    return "" if sees else prompt
+
+
 def start(bench: Bench, prompt: str) -> Gaussians:
     """The scene of seed 0 before its first step."""
     scene = run.fresh_state(replace(bench.plan, seed=0)).scene
@@ -207,7 +242,15 @@ def samples(bench: Bench, prompt: str) -> Float[Tensor, "views 96 96 3"]:
     """What the prior draws for the views of the turning test, each by itself."""
     prior = bench.plan.prior.prior
     cameras = turning_cameras().resized(prior.resolution, prior.resolution)
-    plan = make_plan(prompt, 0, bench.recipe, bench.plan.prior.source, nearest=False)
+    source = bench.plan.prior.source
+    plan = make_plan(
+        words_of(bench, prompt),
+        0,
+        bench.recipe,
+        source,
+        nearest=False,
+        image=taken(prompt, bench.tier),
+    )
     drawn = sample_pictures(
         prior,
         prior.condition(plan.prompt, cameras),
@@ -245,9 +288,10 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _weighed(bench: Bench, prompt: str, scene: Gaussians | None) -> Metrics:
+    toy = shown(prompt, bench.tier)
     if scene is None:
-        return failed(prompt, bench.evaluators)
-    return weigh(scene, prompt, bench.evaluators, torch.Generator().manual_seed(0))
+        return failed(prompt, bench.evaluators, toy)
+    return weigh(scene, prompt, bench.evaluators, torch.Generator().manual_seed(0), toy)
 
 
 def _write(

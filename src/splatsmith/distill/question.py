@@ -61,6 +61,7 @@ class Question:
         x_t: Float[Tensor, "views channels height width"] | None = None,
     ) -> Prediction:
         """The guided prediction about `x_t`, by default the noisy picture, at time t."""
+        until = settings.one_pass_until
         return guided(
             self.prior,
             self.x_t if x_t is None else x_t,
@@ -68,7 +69,7 @@ class Question:
             self.condition,
             at(settings.guidance, self.progress),
             settings.rescale,
-            one_pass=settings.one_pass,
+            one_pass=self.progress < until or until == 1,
         )
 
     def with_fresh_noise(self) -> "Question":

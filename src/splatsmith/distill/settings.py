@@ -30,7 +30,9 @@ class Guided(Common):
     )
     rescale: float = 0.0  # MVDream's phi, 0 to 1: less over-saturation
     perp_neg: bool = False  # push away what other views look like: four passes; no rescale
-    one_pass: bool = False  # where the prior has learned guidance, ask it once instead of twice
+    # Share of the stage, from its start, in which a prior that has learned guidance is asked
+    # once instead of twice.
+    one_pass_until: float = 0.0
 
 
 def check_common(settings: Common) -> None:
@@ -49,5 +51,7 @@ def check_guided(settings: Guided) -> None:
     check_range("guidance", settings.guidance, 0, 1000)
     if not 0 <= settings.rescale <= 1:
         raise InputError(f"rescale must lie in 0 to 1, got {settings.rescale}.")
-    if settings.perp_neg and (settings.one_pass or settings.rescale):
-        raise InputError("perp_neg goes neither with one_pass nor with rescale.")
+    if not 0 <= settings.one_pass_until <= 1:
+        raise InputError(f"one_pass_until must lie in 0 to 1, got {settings.one_pass_until}.")
+    if settings.perp_neg and (settings.one_pass_until or settings.rescale):
+        raise InputError("perp_neg goes neither with one_pass_until nor with rescale.")

@@ -81,6 +81,34 @@ def psnr(
     return -10 * math.log10(max(error, 1e-10))
 
 
+def similarity(
+    first: Float[Tensor, "views height width 3"],
+    second: Float[Tensor, "views height width 3"],
+    where: Bool[Tensor, "views height width"],
+) -> float:
+    """Structural similarity, -1..1, mean over the pixels of a mask and over colors.
+
+    Wang et al. 2004: Gaussian window of 11 pixels and a standard deviation of 1.5, K1 = 0.01,
+    K2 = 0.03, colors in 0..1.
+    """
+    first, second = first.double(), second.double()  # differences of squares
+    offset = torch.arange(11, dtype=first.dtype) - 5
+    line = torch.softmax(-(offset**2) / (2 * 1.5**2), dim=0)
+    window = (line[:, None] * line).expand(3, 1, 11, 11)
+    a, b = first.permute(0, 3, 1, 2), second.permute(0, 3, 1, 2)
+
+    def mean(x: Tensor) -> Tensor:
+        padded = torch.nn.functional.pad(x, (5, 5, 5, 5), mode="replicate")
+        return torch.nn.functional.conv2d(padded, window, groups=3)
+
+    mean_a, mean_b = mean(a), mean(b)
+    variances = mean(a * a) + mean(b * b) - mean_a**2 - mean_b**2
+    together = mean(a * b) - mean_a * mean_b
+    light = (2 * mean_a * mean_b + 1e-4) / (mean_a**2 + mean_b**2 + 1e-4)
+    found = light * (2 * together + 9e-4) / (variances + 9e-4)
+    return float(found.mean(dim=1)[where].mean())
+
+
 def haze(
     alpha: Float[Tensor, "views height width 1"], truth: Float[Tensor, "views height width 1"]
 ) -> float:

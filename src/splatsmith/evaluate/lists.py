@@ -37,6 +37,7 @@ class Tier:
     controls: int  # objects of each kind that the evaluators are tested with first
     runs: tuple[tuple[str, int], ...]  # (list, seeds)
     words: bool  # whether P-words is read, too
+    image: tuple[float, float] | None  # (azimuth, elevation) of the picture that runs are given
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,14 @@ def lists_hash() -> str:
 @cache
 def prompt_lists() -> dict[str, PromptList]:
     """All lists by name."""
+    tables = _read()["lists"]
     return {
-        name: PromptList(name, table["about"], tuple(table["prompts"]))
-        for name, table in _read()["lists"].items()
+        name: PromptList(
+            name,
+            table["about"],
+            tuple(tables[table.get("prompts_of", name)]["prompts"]),
+        )
+        for name, table in tables.items()
     }
 
 
@@ -81,6 +87,7 @@ def tiers() -> dict[str, Tier]:
             controls=int(table["controls"]),
             runs=tuple((run["list"], int(run["seeds"])) for run in table["runs"]),
             words=bool(table["words"]),
+            image=tuple(table["image"]) if "image" in table else None,
         )
         for name, table in _read()["tiers"].items()
     }

@@ -12,6 +12,7 @@ from splatsmith.evaluate.table import (
     HEADLINE,
     LOOK,
     READ,
+    SAME,
     Column,
     ListTable,
     RollUp,
@@ -34,7 +35,7 @@ def markdown(
     for table in roll.lists:
         lines += [f"## {table.prompts.name}: {table.prompts.about}", ""]
         lines += [*_grid(table, HEADLINE), ""]
-        for columns in (READ[:5], READ[5:], BOTH, LOOK):
+        for columns in (READ[:5], READ[5:], BOTH, SAME, LOOK):
             lines += [*_grid(table, columns), ""]
         div = (diversity or {}).get(table.prompts.name)
         if div is not None:
@@ -51,7 +52,7 @@ def terminal_tables(roll: RollUp) -> list[Table]:
 
 def _terminal_table(table: ListTable) -> Table:
     shown = Table(title=f"{table.prompts.name}: {table.prompts.about}", title_justify="left")
-    columns = [c for c in HEADLINE if any(c.title in row.cells for row in table.rows)]
+    columns = [c for c in (*HEADLINE, *SAME) if any(c.title in row.cells for row in table.rows)]
     for title in ("", "n", *(c.title for c in columns)):
         shown.add_column(title, no_wrap=False)
     for row in table.rows:

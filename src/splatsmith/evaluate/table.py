@@ -66,6 +66,11 @@ LOOK = (
     Column("VDI", "VDI", "mean", 3),
     Column("splats", "Splats", "mean", 0),
 )
+SAME = (  # with the very object that a picture was taken of
+    Column("PSNR, dB", "PSNR", "mean", 1),
+    Column("SSIM", "SSIM", "mean", 3),
+    Column("IoU", "IoU", "mean", 3),
+)
 SCALES = {"CD*": 1000.0, "Haze": 100.0}  # what a column's title says the values are times
 
 
@@ -161,7 +166,7 @@ def _maker(record: Record) -> tuple[str, str]:
 
 
 def _cells(records: Sequence[Record]) -> dict[str, Interval]:
-    cells = {c.title: summary(c, records) for c in (*HEADLINE, *READ, *BOTH, *LOOK)}
+    cells = {c.title: summary(c, records) for c in (*HEADLINE, *READ, *BOTH, *SAME, *LOOK)}
     return {title: cell for title, cell in cells.items() if cell is not None}
 
 

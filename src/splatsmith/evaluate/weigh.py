@@ -11,13 +11,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from splatsmith.cameras import Cameras
 from splatsmith.errors import InputError
 from splatsmith.evaluate.color import color_distance
 from splatsmith.evaluate.evaluators import Evaluator
-from splatsmith.evaluate.geometry import Pair, aligned, likeness
+from splatsmith.evaluate.geometry import Pair, aligned, likeness, psnr, similarity
 from splatsmith.evaluate.instances import main_paint
 from splatsmith.evaluate.mass import needle_share, pieces, view_dependence
-from splatsmith.evaluate.matching import Match, best_match, look
+from splatsmith.evaluate.matching import Match, best_match, look, overlap_of
 from splatsmith.evaluate.measures import (
     Retrieval,
     both_found,
@@ -27,11 +28,11 @@ from splatsmith.evaluate.measures import (
     shape_only,
 )
 from splatsmith.evaluate.turning import Turning, turning, turning_cameras, turning_of
-from splatsmith.evaluate.views import GRAY, WHITE, Seen, standard_views
+from splatsmith.evaluate.views import GRAY, OPAQUE, WHITE, Seen, standard_views
 from splatsmith.evaluate.wanted import Wanted, wanted
 from splatsmith.scenes.gaussians import Gaussians
-from splatsmith.toybox import COLORS
-from splatsmith.toybox.objects import ToyObject
+from splatsmith.toybox import COLORS, render
+from splatsmith.toybox.objects import Toy, ToyObject
 
 Metrics = dict[str, float | None]
 
@@ -41,6 +42,7 @@ COVERED = 0.9  # alpha from which a pixel's color is the object's own
 READINGS = ("PR@1", "PR@5", "PRview", "Cat", "Col", "GeoCat", "T", "JR")
 BOTH = ("Both", "BothCol")  # of two things: both found, and in their colors
 FAILED_READING: Mapping[str, float] = dict.fromkeys(READINGS, 0.0) | {"JR": 1.0}
+SAMENESS = ("PSNR", "SSIM", "IoU")  # with the very object of the picture
 FAILED_SCENE: Mapping[str, float] = {"IoU*": 0.0, "PSNR*": 0.0, "F*": 0.0, "Float": 1.0}
 
 
@@ -49,8 +51,12 @@ def weigh(
     prompt: str,
     evaluators: Sequence[Evaluator],
     generator: torch.Generator,
+    shown: Toy | None = None,
 ) -> Metrics:
     """Every metric of a scene that was made for a canonical prompt.
+
+    `shown` is the very object that it was made from a picture of: it must be met where it
+    stands, so that nothing is searched and nothing aligned.
 
     What an evaluator reads has its kind before the name, "E1 PR@1". What is true or false is 1
     or 0. None where a measure does not apply, as retrieval does not to two things at once.
@@ -59,16 +65,17 @@ def weigh(
     """
     asked = wanted(prompt)
     if not all(bool(torch.isfinite(value).all()) for value in scene.state().values()):
-        return failed(prompt, evaluators)
+        return failed(prompt, evaluators, shown)
     scene = _plain(scene)
     cameras = standard_views()
     seen = look(scene, cameras)
     if failure(scene, seen.alpha):
-        return failed(prompt, evaluators)
+        return failed(prompt, evaluators, shown)
     metrics: Metrics = {"Fail": 0.0}
     for evaluator in evaluators:
         metrics |= _reading(scene, seen, shape_only(seen, cameras), asked, evaluator)
     metrics |= _likeness(scene, asked, generator)
+    metrics |= _sameness(seen, shown, cameras) if shown is not None else {}
     body = pieces(scene)
     return metrics | {
         "Float": body.floating,
@@ -79,9 +86,10 @@ def weigh(
     }
 
 
-def failed(prompt: str, evaluators: Sequence[Evaluator]) -> Metrics:
+def failed(prompt: str, evaluators: Sequence[Evaluator], shown: Toy | None = None) -> Metrics:
     """The metrics of a run that left no object."""
     metrics: Metrics = {"Fail": 1.0, **FAILED_SCENE}
+    metrics |= dict.fromkeys(SAMENESS, 0.0) if shown is not None else {}
     for evaluator in evaluators:
         for name, value in FAILED_READING.items():
             if name in ("T", "JR") and not evaluator.reads_azimuth:
@@ -170,6 +178,18 @@ def _likeness(scene: Gaussians, asked: Wanted, generator: torch.Generator) -> Me
         "F*": found.fscore,
         "Haze": found.haze,
         "dE": _color_distance(pair, match, asked),
+    }
+
+
+def _sameness(seen: Seen, shown: Toy, cameras: Cameras) -> Metrics:
+    """With the object that the picture was taken of, from the standard views."""
+    truth = render(shown, cameras, background=GRAY)
+    ours, true = seen.alpha[..., 0] > OPAQUE, truth.alpha[..., 0] > OPAQUE
+    either = ours | true
+    return {
+        "PSNR": psnr(seen.over(GRAY), truth.color, either),
+        "SSIM": similarity(seen.over(GRAY), truth.color, either),
+        "IoU": float(overlap_of(ours, true).mean()),
     }
 
 

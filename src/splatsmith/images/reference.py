@@ -65,6 +65,19 @@ class Reference:
         Image.fromarray(np.ascontiguousarray(rgba)).save(draft, format="PNG")
         return cls(png=draft.getvalue(), azimuth=azimuth, elevation=elevation)
 
+    @classmethod
+    def over_white(
+        cls,
+        color: Float[Tensor, "size size 3"],
+        alpha: Float[Tensor, "size size 1"],
+        azimuth: float = 0.0,
+        elevation: float = 15.0,
+    ) -> "Reference":
+        """From a drawing over white, 0..1; where something is drawn, the white is taken out."""
+        own = (color - (1 - alpha)) / alpha.clamp(min=1e-3)
+        rgba = torch.cat([own, alpha], dim=-1).clamp(0, 1)
+        return cls.of((rgba * 255).round().byte().numpy(), azimuth, elevation)
+
     @property
     def digest(self) -> str:
         """Hexadecimal SHA-256 of the picture."""

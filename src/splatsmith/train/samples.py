@@ -8,7 +8,7 @@ from torch import Tensor
 
 from splatsmith.cameras.convention import orbit
 from splatsmith.distill.sampling import sample_pictures
-from splatsmith.export.sheet import labeled_grid, save_png, to_uint8
+from splatsmith.export.sheet import labeled_grid, save_png
 from splatsmith.images import Reference
 from splatsmith.priors.protocol import Prior
 from splatsmith.prompts.prompt import Prompt
@@ -72,8 +72,6 @@ def pictured_objects() -> list[Prompt]:
     prompts = []
     for _ in range(PICTURES):
         drawn = render(draw_object(generator, split="held"), camera, background=1.0)
-        alpha = drawn.alpha[0]
-        color = (drawn.color[0] - (1 - alpha)) / alpha.clamp(min=1e-3)  # before no background
-        rgba = to_uint8(torch.cat([color, alpha], dim=-1))
-        prompts.append(Prompt(text="", image=Reference.of(rgba, azimuth, elevation)))
+        image = Reference.over_white(drawn.color[0], drawn.alpha[0], azimuth, elevation)
+        prompts.append(Prompt(text="", image=image))
     return prompts
