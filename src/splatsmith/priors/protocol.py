@@ -121,8 +121,7 @@ class OnePassPrior(Protocol):
 class Adapter(Protocol):
     """A few weights beside a frozen prior that make another prior of it, for one scene.
 
-    Untrained it must say exactly what the prior says. A diffusers model would implement this
-    with peft's layers; only the embedded prior does so far.
+    Untrained it must say exactly what the prior says.
     """
 
     def parameters_by_name(self) -> dict[str, nn.Parameter]:

@@ -24,6 +24,7 @@ from splatsmith.priors.pretrained.family import Facts, Family, Question
 from splatsmith.priors.pretrained.few_steps import FewSteps
 from splatsmith.priors.pretrained.folder import ModelFolder, weight_files
 from splatsmith.priors.pretrained.hub import find_model
+from splatsmith.priors.pretrained.low_rank import PretrainedAdapter
 from splatsmith.priors.pretrained.memory import Need, Place, cheaper, check, free_bytes, needed
 from splatsmith.priors.pretrained.options import PriorOptions
 from splatsmith.priors.pretrained.parts import load_model, load_part, release_memory
@@ -214,7 +215,7 @@ class PretrainedPrior:
         condition: Told,
     ) -> Prediction:
         """What the network says, float32; a few views at a time if memory is short."""
-        return self._answer(x_t, t, condition, None)
+        return self.answer(x_t, t, condition, None)
 
     def guides(self, condition: Told, scale: float) -> bool:
         """Whether the network takes this scale as an input; only some distilled ones do."""
@@ -230,11 +231,20 @@ class PretrainedPrior:
         scale: float,
     ) -> Prediction:
         """The prediction guided by `scale` in one pass, as the network has learned it."""
-        return self._answer(x_t, t, condition, scale)
+        return self.answer(x_t, t, condition, scale)
 
-    def _answer(
-        self, x_t: Tensor, t: Tensor, condition: Told, scale: float | None
+    def adapted(self, rank: int, generator: torch.Generator) -> PretrainedAdapter:
+        """The same network with low-rank updates of its attention, which begin at nothing."""
+        return PretrainedAdapter(self, rank, generator)
+
+    def answer(
+        self,
+        x_t: Float[Tensor, "views channels rows columns"],
+        t: Float[Tensor, "views"],
+        condition: Told,
+        scale: float | None,
     ) -> Prediction:
+        """The same as `predict`, but differentiable in weights that are learned."""
         at_once = 1 if self.options.memory == "low" else len(x_t)
         values = []
         for first in range(0, len(x_t), at_once):
