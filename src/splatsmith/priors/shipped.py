@@ -5,7 +5,10 @@ from pathlib import Path
 from splatsmith.files import shipped_file
 
 # What `--prior NAME` means.
-SHIPPED = {"embedded": "prior-v2.safetensors"}
+SHIPPED = {
+    "embedded": "prior-v2.safetensors",
+    "embedded-photo": "photo-v1.safetensors",
+}
 
 
 def shipped_weights(name: str = "embedded") -> Path:

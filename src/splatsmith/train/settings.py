@@ -71,7 +71,7 @@ class PriorTraining:
 
 
 PHOTO = PriorTraining(
-    kind="photo", minutes=30.0, small_share=0.0, no_camera=1.0, view_words=0.08, front_share=0.7
+    kind="photo", minutes=60.0, small_share=0.0, no_camera=1.0, view_words=0.08, front_share=0.7
 )
 MULTIVIEW = PriorTraining(
     kind="multiview", minutes=60.0, small_share=0.0, shape=replace(SMALL, views=4)
