@@ -1,6 +1,6 @@
 """Make one of the tables of docs/results.md: runs, weights, claims.
 
-    python benchmarks/tables.py S1 [--out runs/tables] [--limit N] [--page docs/results.md]
+    python benchmarks/tables.py S1 [--limit N] [--part K/N] [--out FOLDER] [--page FILE]
 
 What each table compares and what it is to show stands in claims.toml, written before the runs.
 The same command goes on after a stop, and arms that are made alike, in whatever tables, share
@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     tables = tomllib.loads((HERE / "claims.toml").read_text())
     parser.add_argument("table", choices=list(tables))
-    parser.add_argument("--out", type=Path, default=Path("runs/tables"))
+    parser.add_argument("--out", type=Path, default=HERE / "records")
     parser.add_argument("--limit", type=int, help="only the first so many runs of each arm")
     parser.add_argument("--page", type=Path, default=HERE.parent / "docs" / "results.md")
     parser.add_argument(
