@@ -23,6 +23,7 @@ from splatsmith.optimize.result import Callback, Result
 from splatsmith.optimize.save import drop_unfinished, load_checkpoint, tidy
 from splatsmith.optimize.signals import Signals
 from splatsmith.optimize.stage import own_model, run_stage
+from splatsmith.optimize.start import Source, kept_start
 from splatsmith.optimize.state import RunState, fresh_upkeep, make_optimizer
 from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
@@ -43,6 +44,7 @@ def generate(
     prior_options: GivenOptions = None,
     overrides: Mapping[str, Any] | Sequence[str] | None = None,
     image: str | Path | Reference | None = None,
+    start: Source | None = None,
     nearest: bool = False,
     negative: str = "",
     hide: Sequence[str] = (),
@@ -67,6 +69,8 @@ def generate(
         overrides: changed values of the recipe, {"shape.steps": 100} or ["shape.steps=100"].
         image: a picture of what to make, for recipes that work from one: a file, or a
             `Reference`, which also says where it was taken from.
+        start: what the run begins from instead of the recipe's own start: a file of splats, a
+            point cloud or a mesh, or such a thing itself. It is fitted into the unit ball.
         nearest: take the closest known word for one that the prior does not know.
         negative: a prompt for what is not wanted, the other side of guidance.
         hide: phrases of the prompt with the views that are not told of them, such as
@@ -87,7 +91,7 @@ def generate(
     if isinstance(image, (str, Path)):
         image = read_reference(image)
     given: dict[str, Any] = {"image": image, "negative": negative, "hide": hide}
-    given["options"] = prior_options
+    given |= {"options": prior_options, "start": start}
     plan = make_plan(prompt, seed, chosen, prior, nearest=nearest, **given)
     if progress:
         for note in (*plan.prompt.notes, *plan.notes):
@@ -143,7 +147,10 @@ def fresh_state(plan: Plan) -> RunState:
     """The run before its first step."""
     stage = plan.recipe.stage[0]
     assert stage.start is not None, "the schema refuses recipes without a start"
-    scene = begin_any(stage.start, stream(plan.seed, "start", 0))
+    if plan.start is not None:
+        scene = plan.start.scene
+    else:
+        scene = begin_any(stage.start, stream(plan.seed, "start", 0))
     return RunState(
         step=0,
         scene=scene,
@@ -206,6 +213,8 @@ def _claimed(root: Path, plan: Plan, *, overwrite: bool) -> RunFolder:
     replace_file(folder.recipe, recipe_toml(plan.recipe).encode())
     if plan.prompt.image is not None:
         replace_file(folder.reference, plan.prompt.image.png)
+    if plan.start is not None:
+        plan.start.keep(folder)
     progress_report(plan, folder, None, Timers())
     return folder
 
@@ -231,7 +240,7 @@ def _plan_of(
     recipe = parse_recipe(text, place.recipe.name)
     prior, image = path if prior is None else prior, _image_of(place, report)
     told: dict[str, Any] = {"image": image, "negative": negative, "hide": hide}
-    told["options"] = options
+    told |= {"options": options, "start": kept_start(place, report)}
     plan = make_plan(words, seed, recipe, prior, nearest=False, **told)
     if plan.recipe_sha256 != recipe_sha256:
         raise InvalidFile(
