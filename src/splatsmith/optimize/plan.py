@@ -10,6 +10,7 @@ from typing import Any
 from splatsmith.distill import VSD, Guided
 from splatsmith.errors import InputError
 from splatsmith.images import Reference
+from splatsmith.optimize.hull import check_hull
 from splatsmith.optimize.priors import GivenOptions, Named, opened
 from splatsmith.optimize.setting import Setting
 from splatsmith.optimize.start import GivenStart, Source, given_start, recipe_for_given
@@ -150,6 +151,7 @@ def make_plan(
     notes = list[str]()
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
+        check_hull(stage, plan.prior_of(stage))
         notes += _room(stage, plan.prior_of(stage))
     _check_image(plan)
     plan = _begun(plan, start)

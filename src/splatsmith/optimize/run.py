@@ -15,6 +15,7 @@ from splatsmith.optimize.book import Book
 from splatsmith.optimize.events import Events, Mark
 from splatsmith.optimize.finish import finish, progress_report
 from splatsmith.optimize.folder import RunFolder, begin_folder, clear_folder
+from splatsmith.optimize.hull import Tell, hull_start
 from splatsmith.optimize.lock import locked
 from splatsmith.optimize.plan import Plan, make_plan
 from splatsmith.optimize.priors import GivenOptions
@@ -31,6 +32,7 @@ from splatsmith.priors.protocol import LargePrior, Prior
 from splatsmith.recipes.load import load_recipe, overridden, parse_recipe, recipe_toml
 from splatsmith.recipes.schema import Recipe
 from splatsmith.scenes.kinds import begin_any
+from splatsmith.scenes.point_starts import Hull
 
 
 def generate(
@@ -94,8 +96,8 @@ def generate(
     given |= {"options": prior_options, "start": start}
     plan = make_plan(prompt, seed, chosen, prior, nearest=nearest, **given)
     if progress:
-        for note in (*plan.prompt.notes, *plan.notes):
-            print(f"note: {note}", file=sys.stderr, flush=True)
+        for text in (*plan.prompt.notes, *plan.notes):
+            _note(text)
     _use_threads(threads)
     with ExitStack() as stack:
         folder = None
@@ -104,7 +106,10 @@ def generate(
             begin_folder(root)
             stack.enter_context(locked(root))
             folder = _claimed(root, plan, overwrite=overwrite)
-        return _carry_out(plan, folder, fresh_state(plan), Timers(), Mark(), callback, progress)
+        timers = Timers()
+        with timers("start"):
+            state = fresh_state(plan, _note if progress else None)
+        return _carry_out(plan, folder, state, timers, Mark(), callback, progress)
 
 
 def resume(
@@ -132,8 +137,9 @@ def resume(
         _use_threads(threads or report.get("threads"))
         place.drop_drafts()
         drop_unfinished(place.checkpoints)
-        state, mark = _state_of(place, plan)
         timers = Timers(_seconds_of(report))
+        with timers("start"):
+            state, mark = _state_of(place, plan, _note if progress else None)
         return _carry_out(plan, place, state, timers, mark, callback, progress)
 
 
@@ -143,12 +149,14 @@ def default_folder(prompt: str, seed: int) -> Path:
     return Path("runs") / f"{'-'.join(letters.split())[:60] or 'run'}-{seed}"
 
 
-def fresh_state(plan: Plan) -> RunState:
-    """The run before its first step."""
+def fresh_state(plan: Plan, tell: Tell | None = None) -> RunState:
+    """The run before its first step; `tell` gets lines about a start that takes time."""
     stage = plan.recipe.stage[0]
     assert stage.start is not None, "the schema refuses recipes without a start"
     if plan.start is not None:
         scene = plan.start.scene
+    elif isinstance(stage.start, Hull):
+        scene = hull_start(plan.settings()[0], tell)
     else:
         scene = begin_any(stage.start, stream(plan.seed, "start", 0))
     return RunState(
@@ -196,6 +204,11 @@ def _carry_out(
             if following is None or following.prior is not setting.prior:
                 _release(setting.prior)
         return finish(plan, folder, state, book)
+
+
+def _note(text: str) -> None:
+    """Tell the user something that is no mistake."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 def _release(prior: Prior) -> None:
@@ -272,11 +285,11 @@ def _image_of(place: RunFolder, report: dict[str, Any]) -> Reference | None:
     return Reference(png=png, azimuth=azimuth, elevation=elevation)
 
 
-def _state_of(place: RunFolder, plan: Plan) -> tuple[RunState, Mark]:
+def _state_of(place: RunFolder, plan: Plan, tell: Tell | None) -> tuple[RunState, Mark]:
     """Where the run stands, by its newest whole checkpoint."""
     found = load_checkpoint(place.checkpoints, plan.run, place.events)
     if found is None:
-        return fresh_state(plan), Mark()
+        return fresh_state(plan, tell), Mark()
     settings = [s for s in plan.settings() if s.first < found.step or s.first == 0]
     setting = settings[-1]
     state = RunState.restore(

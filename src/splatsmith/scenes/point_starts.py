@@ -49,10 +49,10 @@ class Hull:
     kind: Literal["hull"] = "hull"
     views: int = 8  # cameras in a ring, 3 to 64
     elevations: tuple[float, ...] = (10.0, 40.0)  # degrees, one for each ring, up to 8
-    steps: int = 20  # of the sampler (DDIM), 1 to 1000
+    steps: int = 12  # of the sampler (DDIM), 1 to 1000
     guidance: float = 4.0  # standard scale
     cells: int = 64  # of the grid, a side of the cube from -1 to 1, 8 to 256
-    agreed: float = 0.9  # share of the views that must see the object in a cell, 0 to 1
+    agreed: float = 0.85  # share of the views that must see the object in a cell, 0 to 1
     count: int = 4000  # splats at most, 1 to 1,000,000
     opacity: float = 0.5  # 0 to 1
     scale: float = 1.0  # times the distance to the three nearest neighbors
