@@ -151,6 +151,7 @@ CHANGES = {
     "upkeep.reset_at": "3",
     "upkeep.reset_every": "2",
     "upkeep.reset_to": "0.1",
+    "upkeep.compactness": "2",
     "upkeep.cap": "30",
     "upkeep.least": "5",
 }

@@ -24,7 +24,7 @@ def grown_plainly(cloud, growth, generator, most):
     return torch.stack(points), torch.stack(colors)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     count=st.integers(1, 40),
     reach=st.sampled_from([1e-6, 0.05, 0.3, 5.0]),
@@ -34,7 +34,7 @@ def grown_plainly(cloud, growth, generator, most):
 def test_growth_is_what_it_says(count, reach, most, seed):
     draw = torch.Generator().manual_seed(seed)
     cloud = Cloud(torch.randn(count, 3, generator=draw), torch.rand(count, 3, generator=draw))
-    growth = Growth(trials=60, reach=reach, color=0.2)
+    growth = Growth(trials=40, reach=reach, color=0.2)
     found = grown(cloud, growth, torch.Generator().manual_seed(1), most)
     points, colors = grown_plainly(cloud, growth, torch.Generator().manual_seed(1), most)
     assert torch.equal(found.points, points)
