@@ -64,6 +64,23 @@ def test_generate_takes_a_picture_and_keeps_it(call, prior_file, tmp_path):
         assert kept.getpixel((10, 10))[3] == 0
 
 
+def test_generate_begins_from_a_file_and_says_what_it_did(made, call, prior_file, tmp_path):
+    thing = tmp_path / "thing.spz"
+    assert call("convert", made[0] / "scene.ply", thing, "--scale", 9)[0] == 0
+    out = tmp_path / "run"
+    tiny = [setting for setting in TINY if "start" not in setting or "upkeep" in setting]
+    code, said, noted = call(
+        *("generate", "a red ball", "--start", thing, *tiny, "--out", out),
+        *("--prior", prior_file),
+    )
+    assert code == 0, noted
+    assert said.startswith("20 splats in ")
+    assert str(out / "start.safetensors") in said
+    (line,) = [line for line in noted.splitlines() if line.startswith("note: start")]
+    assert line.startswith("note: start: thing.spz, 20 splats, moved by ")
+    assert line.endswith("times as large, begins as 20 splats")
+
+
 def test_a_finished_run_can_be_resumed_without_harm(made, call):
     out, _ = made
     before = (out / "scene.ply").read_bytes()

@@ -24,6 +24,12 @@ from splatsmith.optimize.signals import Interrupted
         (["generate", "a ball", "--prior", "none.safetensors"], "No prior at"),
         (["generate", "--image", "none.png", "--prior", "P"], "none.png: cannot be read"),
         (["generate", "a ball", "--matting", "plain"], "give one by --image"),
+        (["generate", "a ball", "--start", "none.ply", "--prior", "P"], "none.ply: No such"),
+        (
+            ["generate", "a ball", "--start", "x", "--recipe", "magic3d", "--prior", "P"],
+            "begins with a radiance field",
+        ),
+        (["generate", "--resume", "x", "--start", "y"], "give --resume alone"),
         (["generate", "a ball", "--recipe", "picture", "--prior", "P"], "works from a picture"),
         (["generate", "a ball", "--threads", "0"], "--threads must be 1 or more"),
         (["generate", "a ball", "--seed", "-1", "--prior", "P"], "The seed must lie in 0 to"),

@@ -49,6 +49,8 @@ def test_the_recipes_that_ship():
         "dreamgaussian",
         "dreamgaussian-image",
         "dreamtime",
+        "gaussiandreamer",
+        "gsgen",
         "imagedream",
         "luciddreamer",
         "magic3d",
@@ -116,6 +118,15 @@ def test_seeds_are_kept_to(file):
     assert (fast.reference.color, fast.reference.mask, fast.reference.ramp) == (1e4, 1e3, True)
     assert (fast.steps, fast.start.count, fast.score.guidance) == (500, 5000, 5.0)
     assert load_recipe("zero123").stage[0].reference.every == 2
+    dreamer = load_recipe("gaussiandreamer").stage[0]
+    assert (dreamer.start.opacity, dreamer.start.growth.color) == (0.1, 0.2)
+    assert [dreamer.score.times.window(p) for p in (0.2, 0.9)] == [(0.02, 0.98), (0.02, 0.55)]
+    assert (dreamer.score.clip.start, dreamer.score.clip.end) == (1.5, 2.0)
+    assert dreamer.upkeep.prune_opacity == 0.05
+    shape, appearance = load_recipe("gsgen").stage
+    assert (shape.start.opacity, shape.upkeep.compactness) == (0.8, 0)
+    assert (shape.score.times.high, appearance.score.times.high) == (0.98, 0.5)
+    assert appearance.upkeep.compactness == 3
 
 
 def test_defaults_fill_what_a_recipe_leaves_out(file):

@@ -26,10 +26,12 @@ from splatsmith.scenes import Ball, begin
 
 SIZE = 24  # pixels a side
 GROWING = {
+    "gsgen",
     "imagedream",
     "mvdream",
     "stabledreamer",
 }  # recipes whose density control finds splats to divide here
+FILLING = {"gsgen"}  # whose gaps are filled in the visit that removes splats
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,7 @@ def changes_of(recipe):
 
 CONTRASTED = [name for name in recipe_names() if kind_of(name) in ("csd", "nfsd", "ism")]
 SURE = [name for name in recipe_names() if kind_of(name) in ("sds", "sjc", "sdi")]
-HELD = [name for name in SURE if load_recipe(name).kinds == ["gaussians"]]
+HELD = [name for name in SURE if set(load_recipe(name).kinds) == {"gaussians"}]
 SURFACES = [name for name in SURE if name not in HELD]  # fields and what they become
 
 
@@ -160,6 +162,8 @@ def test_a_recipe_reaches_a_known_scene(recipe, wanted):
     assert found > 24
     assert (max(counts) > counts[0]) == (recipe in GROWING)
     controlled = load_recipe(recipe).stage[0].upkeep is not None
+    if recipe in FILLING:
+        return
     assert (counts[-1] < max(counts)) == controlled, "density control must also remove splats"
 
 

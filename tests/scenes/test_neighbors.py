@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from splatsmith.errors import InputError
-from splatsmith.scenes.neighbors import nearest_distances
+from splatsmith.scenes.neighbors import nearest, nearest_distances
 
 
 def by_brute_force(points: torch.Tensor, neighbors: int) -> torch.Tensor:
@@ -36,6 +36,16 @@ def test_distances_are_those_of_brute_force(kind, count, neighbors, seed):
     points = CLOUDS[kind](count, torch.Generator().manual_seed(seed))
     found = nearest_distances(points, neighbors)
     assert torch.equal(found, by_brute_force(points, neighbors))
+    distances, rows = nearest(points, neighbors)
+    assert torch.equal(distances, found)
+    there = rows >= 0
+    assert torch.equal(there, torch.isfinite(found))
+    own = torch.arange(count)[:, None].expand_as(rows)
+    assert not (rows == own).any()
+    apart = (points[own[there]] - points[rows[there]]).square().sum(-1).sqrt()
+    assert torch.equal(apart, found[there])
+    ordered = rows.sort(dim=1).values
+    assert not ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any()
 
 
 @pytest.mark.parametrize("kind", sorted(CLOUDS))

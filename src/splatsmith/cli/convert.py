@@ -25,16 +25,6 @@ Ball = Annotated[tuple[float, float, float, float] | None, tyro.conf.arg(metavar
 Number = Annotated[float | None, tyro.conf.arg(metavar="NUMBER")]
 Whole = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 
-# Rows are the new axes x, y and z in the old ones; the front stays in front where it can.
-UPRIGHT: dict[str, list[list[float]]] = {
-    "z-up": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-    "z-down": [[1, 0, 0], [0, -1, 0], [0, 0, -1]],
-    "y-up": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
-    "y-down": [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
-    "x-up": [[0, 0, -1], [0, 1, 0], [1, 0, 0]],
-    "x-down": [[0, 0, 1], [0, 1, 0], [-1, 0, 0]],
-}
-
 
 @dataclass(frozen=True)
 class Changes:
@@ -145,7 +135,7 @@ def changed(scene: "Gaussians", changes: Changes, tell: Callable[[str], None]) -
     from splatsmith.scenes import transforms
 
     if changes.axes != "z-up":
-        upright = torch.tensor(UPRIGHT[changes.axes], dtype=torch.float64)
+        upright = torch.tensor(transforms.UPRIGHT[changes.axes], dtype=torch.float64)
         scene = transforms.turned(scene, upright)
         tell(f"turned from {changes.axes} to z-up")
     if any(changes.rotate):

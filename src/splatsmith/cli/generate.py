@@ -15,6 +15,7 @@ Matting = Literal["auto", "plain", "rembg"]
 USUAL_VIEW = (0.0, 15.0)  # degrees: the front, from a little above
 
 MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
+Hidden = Annotated[list[str], tyro.conf.arg(metavar="PHRASE=VIEWS"), tyro.conf.UseAppendAction]
 
 
 def generate(
@@ -35,14 +36,13 @@ def generate(
         tyro.conf.arg(name="prior-set", metavar="KEY=VALUE"),
         tyro.conf.UseAppendAction,
     ] = [],  # noqa: B006
+    start: MaybePath = None,
     image: MaybePath = None,
     view: tuple[float, float] = USUAL_VIEW,
     matting: Matting = "auto",
     nearest: bool = False,
     negative: Annotated[str, tyro.conf.arg(metavar="WORDS")] = "",
-    hide: Annotated[
-        list[str], tyro.conf.arg(metavar="PHRASE=VIEWS"), tyro.conf.UseAppendAction
-    ] = [],  # noqa: B006
+    hide: Hidden = [],  # noqa: B006
     threads: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
     mesh: bool = False,
 ) -> None:
@@ -60,6 +60,8 @@ def generate(
             name such as stable-diffusion, a folder, or an id of the Hugging Face hub.
         memory: how much memory published weights may take; less is slower.
         prior_options: change one option of published weights, such as size=384.
+        start: what to begin from: a file of splats, a point cloud (.ply) or a mesh (.glb, .obj,
+            .ply, .stl); it is fitted into the unit ball. Meshes need the extra "mesh".
         image: a picture of what to make (PNG, JPEG or WebP), for recipes that work from one.
         view: azimuth and elevation from which the picture was taken, degrees; azimuth 0 makes
             what it shows the front.
@@ -74,8 +76,8 @@ def generate(
     """
     if resume is None and prompt is None and image is None:
         raise InputError('Say what to make, e.g. splatsmith generate "a red mushroom".')
-    said = (prompt, out, image, seed, overwrite, nearest, negative, memory)
-    unsaid = (None, None, None, 0, False, False, "", None)
+    said = (prompt, out, image, start, seed, overwrite, nearest, negative, memory)
+    unsaid = (None, None, None, None, 0, False, False, "", None)
     changed = [*overrides, *hide, *prior_options] or recipe != "quick"
     if resume is not None and (said != unsaid or changed):
         raise InputError("A resumed run has its prompt, seed and recipe; give --resume alone.")
@@ -95,6 +97,7 @@ def generate(
         overwrite=overwrite,
         prior=prior,
         image=reference,
+        start=start,
         prior_options=[*([f"memory={memory}"] if memory else []), *prior_options],
         nearest=nearest,
         negative=negative,

@@ -147,6 +147,6 @@ def _changes(report: UpkeepReport | None) -> dict[str, Any]:
     """What upkeep did, without what it did not do."""
     if report is None:
         return {}
-    names = ("cloned", "split", "pruned", "rescued", "reset")
+    names = ("cloned", "split", "filled", "pruned", "rescued", "reset")
     changes = {name: getattr(report, name) for name in names if getattr(report, name)}
     return changes | {"count": report.count} if changes else {}

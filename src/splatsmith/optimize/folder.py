@@ -23,6 +23,7 @@ FILES = (
     "contact.png",
     "progress.png",
     "reference.png",
+    "start.safetensors",
     "asset.glb",
     REPORT,
 )
@@ -78,6 +79,11 @@ class RunFolder:
     def reference(self) -> Path:
         """The picture that the run is held to, as it was prepared; only if there is one."""
         return self.root / "reference.png"
+
+    @property
+    def start(self) -> Path:
+        """The scene that the run began with; only if it was given."""
+        return self.root / "start.safetensors"
 
     @property
     def progress(self) -> Path:

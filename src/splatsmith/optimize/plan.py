@@ -10,14 +10,17 @@ from typing import Any
 from splatsmith.distill import VSD, Guided
 from splatsmith.errors import InputError
 from splatsmith.images import Reference
+from splatsmith.optimize.hull import check_hull
 from splatsmith.optimize.priors import GivenOptions, Named, opened
 from splatsmith.optimize.setting import Setting
+from splatsmith.optimize.start import GivenStart, Source, given_start, recipe_for_given
 from splatsmith.priors.protocol import Adaptable, LargePrior, Prior
 from splatsmith.priors.shipped import SHIPPED
 from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.recipes.load import recipe_toml
 from splatsmith.recipes.schema import Recipe, Stage
 from splatsmith.scenes.handover import check_marching_cubes, needs_marching_cubes
+from splatsmith.scenes.point_starts import Points
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,6 +32,7 @@ class Plan:
     recipe: Recipe
     prior: Named
     others: Mapping[str, Named] = field(default_factory=dict)  # that stages ask for by name
+    start: GivenStart | None = None  # what the run begins with, if that is given
     notes: tuple[str, ...] = ()  # what the user should know beforehand, a sentence each
 
     @property
@@ -43,6 +47,7 @@ class Plan:
         rest = (self.prompt.negative, *map(str, self.prompt.hidden))
         image = self.prompt.image
         seen = () if image is None else (image.digest, image.azimuth, image.elevation)
+        begun = () if self.start is None else (self.start.digest,)
         decisive = (
             self.prompt.text,
             self.seed,
@@ -50,6 +55,7 @@ class Plan:
             *priors,
             *filter(None, rest),
             *seen,
+            *begun,
         )
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
@@ -66,6 +72,7 @@ class Plan:
         """The part of report.json from which a run can be taken up again."""
         image = self.prompt.image
         seen = {} if image is None else {"image": _told(image)}
+        begun = {} if self.start is None else {"start": self.start.about()}
         return seen | {
             "prompt": self.prompt.text,
             "negative": self.prompt.negative,
@@ -78,6 +85,7 @@ class Plan:
                 "sha256": self.prior.sha256,
                 **({"options": dict(self.prior.options)} if self.prior.options else {}),
             },
+            **begun,
         }
 
     def settings(self) -> list[Setting]:
@@ -119,13 +127,16 @@ def make_plan(
     image: Reference | None = None,
     negative: str = "",
     hide: Sequence[str] = (),
+    start: Source | GivenStart | None = None,
 ) -> Plan:
     """Open the prior and check prompt and seed; InputError if any of them will not do.
 
     `options` say how a published prior is run; those that stages name are run in the same way.
+    `start` is what the run begins from, a file or an object, or what it once began with.
     """
     if not 0 <= seed < 2**63:
         raise InputError(f"The seed must lie in 0 to 2**63 - 1, got {seed}.")
+    recipe = recipe if start is None else recipe_for_given(recipe)
     own, vocabulary = opened(prior, options)
     named = {stage.prior for stage in recipe.stage if stage.prior}
     others = {name: opened(name, None if name in SHIPPED else options)[0] for name in named}
@@ -140,17 +151,34 @@ def make_plan(
     notes = list[str]()
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
+        check_hull(stage, plan.prior_of(stage))
         notes += _room(stage, plan.prior_of(stage))
     _check_image(plan)
+    plan = _begun(plan, start)
     if needs_marching_cubes(recipe.kinds):
         check_marching_cubes()
-    return replace(plan, notes=tuple(dict.fromkeys(notes)))
+    return replace(plan, notes=(*dict.fromkeys(notes), *plan.notes))
 
 
 def evenly(steps: int, count: int) -> frozenset[int]:
     """`count` steps spread from the first to the last, or all if there are fewer."""
     last = steps - 1
     return frozenset(round(last * i / max(1, count - 1)) for i in range(count))
+
+
+def _begun(plan: Plan, start: Source | GivenStart | None) -> Plan:
+    """The plan with what is given; InputError if that is missing or will not do."""
+    stage = plan.recipe.stage[0]
+    if start is None:
+        if isinstance(stage.start, Points):
+            raise InputError(
+                f"Stage {stage.name!r} begins from something given: splats, a point cloud or a "
+                f"mesh; give a file by --start."
+            )
+        return plan
+    if not isinstance(start, GivenStart):
+        start = given_start(start, plan.recipe, plan.seed)
+    return replace(plan, start=start, notes=(f"start: {start.note}",))
 
 
 def _told(image: Reference) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from splatsmith.optimize.book import Book
 from splatsmith.optimize.events import Events, Mark
 from splatsmith.optimize.finish import finish, progress_report
 from splatsmith.optimize.folder import RunFolder, begin_folder, clear_folder
+from splatsmith.optimize.hull import Tell, hull_start
 from splatsmith.optimize.lock import locked
 from splatsmith.optimize.plan import Plan, make_plan
 from splatsmith.optimize.priors import GivenOptions
@@ -23,6 +24,7 @@ from splatsmith.optimize.result import Callback, Result
 from splatsmith.optimize.save import drop_unfinished, load_checkpoint, tidy
 from splatsmith.optimize.signals import Signals
 from splatsmith.optimize.stage import own_model, run_stage
+from splatsmith.optimize.start import Source, kept_start
 from splatsmith.optimize.state import RunState, fresh_upkeep, make_optimizer
 from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
@@ -30,6 +32,7 @@ from splatsmith.priors.protocol import LargePrior, Prior
 from splatsmith.recipes.load import load_recipe, overridden, parse_recipe, recipe_toml
 from splatsmith.recipes.schema import Recipe
 from splatsmith.scenes.kinds import begin_any
+from splatsmith.scenes.point_starts import Hull
 
 
 def generate(
@@ -43,6 +46,7 @@ def generate(
     prior_options: GivenOptions = None,
     overrides: Mapping[str, Any] | Sequence[str] | None = None,
     image: str | Path | Reference | None = None,
+    start: Source | None = None,
     nearest: bool = False,
     negative: str = "",
     hide: Sequence[str] = (),
@@ -67,6 +71,8 @@ def generate(
         overrides: changed values of the recipe, {"shape.steps": 100} or ["shape.steps=100"].
         image: a picture of what to make, for recipes that work from one: a file, or a
             `Reference`, which also says where it was taken from.
+        start: what the run begins from instead of the recipe's own start: a file of splats, a
+            point cloud or a mesh, or such a thing itself. It is fitted into the unit ball.
         nearest: take the closest known word for one that the prior does not know.
         negative: a prompt for what is not wanted, the other side of guidance.
         hide: phrases of the prompt with the views that are not told of them, such as
@@ -87,11 +93,11 @@ def generate(
     if isinstance(image, (str, Path)):
         image = read_reference(image)
     given: dict[str, Any] = {"image": image, "negative": negative, "hide": hide}
-    given["options"] = prior_options
+    given |= {"options": prior_options, "start": start}
     plan = make_plan(prompt, seed, chosen, prior, nearest=nearest, **given)
     if progress:
-        for note in (*plan.prompt.notes, *plan.notes):
-            print(f"note: {note}", file=sys.stderr, flush=True)
+        for text in (*plan.prompt.notes, *plan.notes):
+            _note(text)
     _use_threads(threads)
     with ExitStack() as stack:
         folder = None
@@ -100,7 +106,10 @@ def generate(
             begin_folder(root)
             stack.enter_context(locked(root))
             folder = _claimed(root, plan, overwrite=overwrite)
-        return _carry_out(plan, folder, fresh_state(plan), Timers(), Mark(), callback, progress)
+        timers = Timers()
+        with timers("start"):
+            state = fresh_state(plan, _note if progress else None)
+        return _carry_out(plan, folder, state, timers, Mark(), callback, progress)
 
 
 def resume(
@@ -128,8 +137,9 @@ def resume(
         _use_threads(threads or report.get("threads"))
         place.drop_drafts()
         drop_unfinished(place.checkpoints)
-        state, mark = _state_of(place, plan)
         timers = Timers(_seconds_of(report))
+        with timers("start"):
+            state, mark = _state_of(place, plan, _note if progress else None)
         return _carry_out(plan, place, state, timers, mark, callback, progress)
 
 
@@ -139,11 +149,16 @@ def default_folder(prompt: str, seed: int) -> Path:
     return Path("runs") / f"{'-'.join(letters.split())[:60] or 'run'}-{seed}"
 
 
-def fresh_state(plan: Plan) -> RunState:
-    """The run before its first step."""
+def fresh_state(plan: Plan, tell: Tell | None = None) -> RunState:
+    """The run before its first step; `tell` gets lines about a start that takes time."""
     stage = plan.recipe.stage[0]
     assert stage.start is not None, "the schema refuses recipes without a start"
-    scene = begin_any(stage.start, stream(plan.seed, "start", 0))
+    if plan.start is not None:
+        scene = plan.start.scene
+    elif isinstance(stage.start, Hull):
+        scene = hull_start(plan.settings()[0], tell)
+    else:
+        scene = begin_any(stage.start, stream(plan.seed, "start", 0))
     return RunState(
         step=0,
         scene=scene,
@@ -191,6 +206,11 @@ def _carry_out(
         return finish(plan, folder, state, book)
 
 
+def _note(text: str) -> None:
+    """Tell the user something that is no mistake."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
+
+
 def _release(prior: Prior) -> None:
     """Make room for what comes after a stage."""
     if isinstance(prior, LargePrior):
@@ -206,6 +226,8 @@ def _claimed(root: Path, plan: Plan, *, overwrite: bool) -> RunFolder:
     replace_file(folder.recipe, recipe_toml(plan.recipe).encode())
     if plan.prompt.image is not None:
         replace_file(folder.reference, plan.prompt.image.png)
+    if plan.start is not None:
+        plan.start.keep(folder)
     progress_report(plan, folder, None, Timers())
     return folder
 
@@ -231,7 +253,7 @@ def _plan_of(
     recipe = parse_recipe(text, place.recipe.name)
     prior, image = path if prior is None else prior, _image_of(place, report)
     told: dict[str, Any] = {"image": image, "negative": negative, "hide": hide}
-    told["options"] = options
+    told |= {"options": options, "start": kept_start(place, report)}
     plan = make_plan(words, seed, recipe, prior, nearest=False, **told)
     if plan.recipe_sha256 != recipe_sha256:
         raise InvalidFile(
@@ -263,11 +285,11 @@ def _image_of(place: RunFolder, report: dict[str, Any]) -> Reference | None:
     return Reference(png=png, azimuth=azimuth, elevation=elevation)
 
 
-def _state_of(place: RunFolder, plan: Plan) -> tuple[RunState, Mark]:
+def _state_of(place: RunFolder, plan: Plan, tell: Tell | None) -> tuple[RunState, Mark]:
     """Where the run stands, by its newest whole checkpoint."""
     found = load_checkpoint(place.checkpoints, plan.run, place.events)
     if found is None:
-        return fresh_state(plan), Mark()
+        return fresh_state(plan, tell), Mark()
     settings = [s for s in plan.settings() if s.first < found.step or s.first == 0]
     setting = settings[-1]
     state = RunState.restore(

@@ -73,6 +73,7 @@ class AnalyticPrior:
     channels: int = 3
     views: int = 1
     default_guidance: float = 1.0
+    knows_cameras: bool = True
 
     def condition(self, prompt: Prompt, cameras: Cameras) -> AnalyticCondition:
         """The targets of these cameras, with their odds under the prompt and its negative."""

@@ -136,6 +136,11 @@ class EmbeddedPrior:
         together = f"{self.views} views together" if self.views > 1 else "single views"
         return f"{together}, from a picture" if self.sees_image else together
 
+    @property
+    def knows_cameras(self) -> bool:
+        """Whether it is told where a picture is seen from, if only relative to another one."""
+        return self.nature.sees_cameras or self.sees_image
+
     def condition(self, prompt: Prompt, cameras: Cameras) -> EmbeddedCondition:
         """Caption, view words, camera and place beside the picture, for each view.
 

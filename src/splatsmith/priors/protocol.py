@@ -28,6 +28,7 @@ __all__ = [
     "Prior",
     "SeeingPrior",
     "Sight",
+    "knows_cameras",
 ]
 
 
@@ -185,3 +186,11 @@ class LargePrior(Protocol):
     def release(self) -> None:
         """Free its weights; they are loaded again if it is asked once more."""
         ...
+
+
+def knows_cameras(prior: Prior) -> bool:
+    """Whether a prior is told from where a picture is seen, in angles and not in words alone.
+
+    Priors that are have an attribute of this name.
+    """
+    return bool(getattr(prior, "knows_cameras", False))

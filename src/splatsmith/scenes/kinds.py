@@ -15,6 +15,7 @@ from splatsmith.scenes.field import Field
 from splatsmith.scenes.field_settings import FieldSettings
 from splatsmith.scenes.gaussians import Gaussians
 from splatsmith.scenes.mesh import Mesh
+from splatsmith.scenes.point_starts import Hull, Points
 from splatsmith.scenes.starts import Ball, SmallBall, StartSettings, begin
 from splatsmith.scenes.tetrahedra import BOUND, Tetrahedra
 
@@ -68,7 +69,7 @@ class TetrahedraStart:
             raise InputError(f"radius must lie between 0 and {BOUND:g}, got {self.radius}.")
 
 
-AnyStart = StartSettings | FieldStart | TetrahedraStart
+AnyStart = StartSettings | FieldStart | TetrahedraStart | Points | Hull
 
 
 def kind_of_start(settings: AnyStart) -> Kind:
@@ -79,7 +80,10 @@ def kind_of_start(settings: AnyStart) -> Kind:
 
 
 def begin_any(settings: AnyStart, generator: torch.Generator) -> Scene:
-    """The scene that the settings describe, before its first step."""
+    """The scene that the settings describe, before its first step.
+
+    `Points` and `Hull` describe none by themselves: see `splatsmith.optimize.start`.
+    """
     if isinstance(settings, FieldStart):
         return Field.fresh(settings.field, generator)
     if isinstance(settings, TetrahedraStart):

@@ -1,4 +1,4 @@
-"""Distances from each point of a cloud to its nearest neighbors: exact, in bounded memory.
+"""Distances from each point of a cloud to its nearest neighbors, and who they are: exact.
 
 Points are put into small blocks, the leaves of a k-d tree. A block looks at other blocks in
 order of the distance between their bounding boxes and stops as soon as no unseen block can hold
@@ -17,7 +17,6 @@ BLOCK = 32  # Points per block; fastest of 16, 32 and 64 on clouds of 200,000 po
 GROUP = 256  # Blocks handled at once: bounds the memory to a few megabytes per 100,000 points.
 
 
-@torch.no_grad()
 def nearest_distances(
     points: Float[Tensor, "points 3"], neighbors: int = 3
 ) -> Float[Tensor, "points neighbors"]:
@@ -26,6 +25,14 @@ def nearest_distances(
     Points at equal places are neighbors at distance 0. Raises InputError unless every
     coordinate is finite and 1 <= neighbors <= 32.
     """
+    return nearest(points, neighbors)[0]
+
+
+@torch.no_grad()
+def nearest(
+    points: Float[Tensor, "points 3"], neighbors: int = 3
+) -> tuple[Float[Tensor, "points neighbors"], Int[Tensor, "points neighbors"]]:
+    """The same distances, and the rows of these neighbors; -1 where there are too few."""
     if not 1 <= neighbors <= BLOCK:
         raise InputError(f"Between 1 and {BLOCK} neighbors can be asked for, got {neighbors}.")
     if not bool(torch.isfinite(points).all()):
@@ -35,13 +42,16 @@ def nearest_distances(
     blocks = points[numbers.clamp_max(len(points) - 1)]
     low = torch.where(valid[..., None], blocks, torch.inf).amin(dim=1)
     high = torch.where(valid[..., None], blocks, -torch.inf).amax(dim=1)
-    rows = [
+    found = [
         _search(blocks, valid, low, high, start, min(start + GROUP, len(blocks)), neighbors)
         for start in range(0, len(blocks), GROUP)
     ]
-    result = points.new_empty(len(points), neighbors)
-    result[numbers[valid]] = torch.cat(rows)[valid]
-    return result
+    distances = points.new_empty(len(points), neighbors)
+    distances[numbers[valid]] = torch.cat([distance for distance, _ in found])[valid]
+    rows = torch.full((len(points), neighbors), -1, device=points.device)
+    slots = torch.cat([slot for _, slot in found])[valid]
+    rows[numbers[valid]] = torch.where(slots < 0, -1, numbers.reshape(-1)[slots])
+    return distances, rows
 
 
 def _search(
@@ -52,12 +62,18 @@ def _search(
     start: int,
     stop: int,
     neighbors: int,
-) -> Float[Tensor, "group size neighbors"]:
-    """Best distances of the points in blocks start to stop."""
+) -> tuple[Float[Tensor, "group size neighbors"], Int[Tensor, "group size neighbors"]]:
+    """Best distances of the points in blocks start to stop, and the slots where these are.
+
+    Slots count through all blocks; -1 is none.
+    """
     gap = torch.maximum(low[None] - high[start:stop, None], low[start:stop, None] - high[None])
     gap_sorted, visit = gap.clamp_min(0).norm(dim=-1).sort(dim=1)
     mine = torch.arange(start, stop, device=blocks.device)
-    best = blocks.new_full((stop - start, blocks.shape[1], neighbors), torch.inf)
+    size = blocks.shape[1]
+    best = blocks.new_full((stop - start, size, neighbors), torch.inf)
+    slots = torch.full(best.shape, -1, device=blocks.device)
+    inside = torch.arange(size, device=blocks.device)
     active = torch.arange(stop - start, device=blocks.device)
     for turn in range(len(blocks)):
         worst = torch.where(valid[mine[active]], best[active, :, -1], -torch.inf).amax(dim=1)
@@ -69,8 +85,12 @@ def _search(
         distance = distance.masked_fill(~valid[other][:, None], torch.inf)
         _hide_self(distance, mine[active] == other)
         both = torch.cat([best[active], distance], dim=-1)
-        best[active] = both.topk(neighbors, dim=-1, largest=False).values
-    return best
+        theirs = (other[:, None] * size + inside)[:, None].expand(-1, size, -1)
+        chosen = both.topk(neighbors, dim=-1, largest=False)
+        best[active] = chosen.values
+        known = torch.cat([slots[active], theirs], dim=-1).gather(-1, chosen.indices)
+        slots[active] = torch.where(torch.isfinite(chosen.values), known, -1)
+    return best, slots
 
 
 def _distances(

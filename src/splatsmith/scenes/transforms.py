@@ -5,6 +5,7 @@ mix within their degree. Numbers are worked out with 64 bits and stored as they 
 """
 
 import math
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Float64
@@ -14,6 +15,17 @@ from splatsmith.errors import InputError
 from splatsmith.render.harmonics import turn_of_harmonics
 from splatsmith.scenes.gaussians import Gaussians
 
+AxisUp = Literal["z-up", "z-down", "y-up", "y-down", "x-up", "x-down"]
+
+# Rows are the new axes x, y and z in the old ones; the front stays in front where it can.
+UPRIGHT: dict[str, list[list[float]]] = {
+    "z-up": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "z-down": [[1, 0, 0], [0, -1, 0], [0, 0, -1]],
+    "y-up": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
+    "y-down": [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
+    "x-up": [[0, 0, -1], [0, 1, 0], [1, 0, 0]],
+    "x-down": [[0, 0, 1], [0, 1, 0], [-1, 0, 0]],
+}
 ORTHOGONAL_WITHIN = 1e-4  # of R R^T to the identity: files store matrices with 32 bits
 
 

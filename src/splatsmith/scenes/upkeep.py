@@ -12,7 +12,7 @@ loss: on its weight, and on whether it sums or averages over pixels and views.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from splatsmith.errors import InputError
 from splatsmith.render.picture import Picture
+from splatsmith.scenes.compactness import fill
 from splatsmith.scenes.gaussians import Gaussians
 from splatsmith.scenes.surgery import SHRINK, clear_moments, rearrange, split_children
 
@@ -43,6 +44,7 @@ class Upkeep:
     reset_at: int = 0  # step of the one opacity reset; 0: none
     reset_every: int = 0  # steps between periodic opacity resets before `stop`; 0: none
     reset_to: float = 0.01  # a reset clamps opacities to at most this
+    compactness: int = 0  # neighbors toward which gaps are filled (GSGEN), 0 to 16; 0: none
     cap: int = 100_000  # growth never makes more splats than this
     least: int = 16  # pruning never leaves fewer; the most opaque ones stay
 
@@ -63,6 +65,8 @@ class Upkeep:
                 f"prune_opacity must lie in 0 to 1 and reset_to between 0 and 1, "
                 f"got {self.prune_opacity} and {self.reset_to}."
             )
+        if not 0 <= self.compactness <= 16:
+            raise InputError(f"compactness must lie in 0 to 16, got {self.compactness}.")
         if self.reset_at < 0 or self.reset_every < 0:
             raise InputError(
                 f"reset_at and reset_every are steps (0: never), "
@@ -128,6 +132,7 @@ class UpkeepReport:
 
     cloned: int = 0  # splats that got a twin
     split: int = 0  # splats that were replaced by two smaller ones
+    filled: int = 0  # splats that were put into gaps
     pruned: int = 0  # splats that were removed
     rescued: int = 0  # splats that had to go but stayed, because too few would have been left
     reset: bool = False  # whether opacity was reset
@@ -180,14 +185,7 @@ def apply(
     if not settings.resets(step):
         return report
     reset_opacity(scene, optimizer, settings.reset_to)
-    return UpkeepReport(
-        cloned=report.cloned,
-        split=report.split,
-        pruned=report.pruned,
-        rescued=report.rescued,
-        reset=True,
-        count=report.count,
-    )
+    return replace(report, reset=True)
 
 
 @torch.no_grad()
@@ -211,12 +209,17 @@ def _grow_and_prune(
     grow = _within_cap(grow & keep, gradient, settings.cap - int(keep.sum()))
     split, clone = grow & large, grow & ~large
     _carry_out(scene, optimizer, keep & ~split, clone, split, generator)
+    filled = 0
+    if settings.compactness:
+        room = settings.cap - scene.count
+        filled = fill(scene, optimizer, settings.compactness, room)
     pruned = int((~keep).sum())
     fresh = UpkeepState.empty(scene)
     state.gradient_sum, state.seen, state.radius = fresh.gradient_sum, fresh.seen, fresh.radius
     return UpkeepReport(
         cloned=int(clone.sum()),
         split=int(split.sum()),
+        filled=filled,
         pruned=pruned,
         rescued=rescued,
         count=scene.count,
