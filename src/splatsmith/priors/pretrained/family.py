@@ -13,7 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError
+from splatsmith.images import Reference
 from splatsmith.priors.prediction import Kind
 from splatsmith.priors.pretrained.codec import LatentShape
 from splatsmith.priors.pretrained.folder import ModelFolder
@@ -40,6 +42,8 @@ class Facts:
     half: torch.dtype = torch.float16  # the half precision that it was made for
     row_shapes: Mapping[str, tuple[int, ...]]  # of what `read` makes of a text, without views
     pictures: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # that it is shown
+    views: int = 1  # that are denoised together
+    absolute_pose: bool = False  # is also told how high the reference picture was taken from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,32 @@ Show = Callable[[ModelFolder, Facts, PriorOptions, Sight, torch.Generator], Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seeing:
+    """What there is to read a reference picture with."""
+
+    folder: ModelFolder
+    image: Reference
+    # Pictures in 0..1 [views, height, width, 3] to x, by the prior's own autoencoder.
+    encode: Callable[[Tensor], Tensor]
+    size: int  # pixels a side of what is encoded
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def half(self) -> bool:
+        """Whether networks work in half precision."""
+        return self.dtype != torch.float32
+
+
+# What a family makes of a reference picture, once; only its own `tell` can read it.
+Look = Callable[[Seeing], Any]
+# The rows that each view has beside the words, and those for the other side of guidance: facts,
+# cameras, and what `look` made of the reference, with the reference (None for both if it sees
+# none).
+Tell = Callable[[Facts, Cameras, Reference | None, Any], tuple[Rows, Rows]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """Models that are told and asked in the same way."""
 
@@ -83,12 +113,16 @@ class Family:
     ask: Callable[[nn.Module, Question], Tensor]
     show: Show | None = None  # what it is shown of the render, if anything
     schedulers: tuple[str, ...] = ("scheduler",)
+    tell: Tell | None = None  # what it is told beside words, if anything
+    look: Look | None = None  # how it reads a reference picture, if it sees one
+    seers: tuple[str, ...] = ()  # parts that only `look` needs
+    fits: Callable[[ModelFolder], bool] | None = None  # which folders of these pipelines
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Every part that is needed of a folder."""
         texts = [part for pair in self.encoders for part in pair]
-        return (*self.schedulers, *texts, self.network, "vae")
+        return (*self.schedulers, *texts, *self.seers, self.network, "vae")
 
 
 def scheduler_facts(folder: ModelFolder, options: PriorOptions) -> dict[str, Any]:

@@ -39,7 +39,12 @@ class ModelFolder:
     @property
     def pipeline(self) -> str:
         """Class name of the pipeline that the parts belong to."""
-        return str(self.index.get("_class_name", ""))
+        return pipeline_name(self.index)
+
+    @property
+    def title(self) -> str:
+        """What the weights are called: the folder, or the name on the hub."""
+        return self.source.rpartition("/")[2].partition("@")[0]
 
     def has(self, part: str) -> bool:
         """Whether the folder lists that part and has it."""
@@ -77,6 +82,22 @@ class ModelFolder:
         """The safetensors files of a part."""
         names = weight_files(self.names(part), str(self.root / part), half=half)
         return [self.root / part / name for name in names if name.endswith(".safetensors")]
+
+    def prefix(self, part: str) -> str:
+        """What the names of a part's tensors begin with in its files."""
+        return ""
+
+    def deciding(self, part: str, *, half: bool) -> list[Path]:
+        """The files of a part that decide what a prior answers."""
+        if part.startswith("tokenizer") or part.endswith("scheduler"):
+            return [self.root / part / name for name in self.names(part)]
+        return [self.root / part / "config.json", *self.weights(part, half=half)]
+
+
+def pipeline_name(index: Mapping[str, Any]) -> str:
+    """The class of a pipeline; one from outside diffusers has its file's name before it."""
+    name = index.get("_class_name", "")
+    return str(name[-1] if isinstance(name, list) and name else name or "")
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
