@@ -92,17 +92,14 @@ PUBLISHED: dict[str, Published] = {
         guidance=1.0,
         options={"few_steps": 4, "size": 512},
     ),
-    "mvdream": Published(
-        ids=("ashawkey/mvdream-sd2.1-diffusers",), license="CreativeML OpenRAIL++-M"
-    ),
+    "mvdream": Published(ids=("ashawkey/mvdream-sd2.1-diffusers",), license="OpenRAIL"),
     "imagedream": Published(
         ids=("ashawkey/imagedream-ipmv-diffusers",),
-        license="CreativeML OpenRAIL++-M",
-        guidance=5.0,
+        license="OpenRAIL",
     ),
     "zero123-xl": Published(
         ids=("ashawkey/zero123-xl-diffusers", "bennyguo/zero123-xl-diffusers"),
-        license="CreativeML OpenRAIL-M",
+        license="MIT",
     ),
     "stable-zero123": Published(
         ids=("ashawkey/stable-zero123-diffusers",),

@@ -6,6 +6,7 @@ docs/multiview.md), serves as it is; only the tokenizer, which is in none of the
 beside it as a folder `tokenizer`.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,8 +77,9 @@ class CheckpointFolder(ModelFolder):
             if name in self.shapes:
                 return pipeline, parts
         raise InputError(
-            f"{self.file} is no checkpoint of MVDream, ImageDream or Zero-1-to-3, the only "
-            f"ones that are read; take a folder in the layout of diffusers, with {INDEX}."
+            f"{self.root} has no {INDEX}, and {self.file.name} is no checkpoint of MVDream, "
+            f"ImageDream or Zero-1-to-3, the only ones that are read as they are; take a "
+            f"folder in the layout of diffusers."
         )
 
     @property
@@ -167,7 +169,10 @@ def checkpoint_in(folder: Path) -> CheckpointFolder | None:
             f"among them; leave one in it."
         )
     if whole:
-        return CheckpointFolder(folder.resolve(), str(folder.resolve()), whole[0].resolve())
+        found = CheckpointFolder(folder.resolve(), str(folder.resolve()), whole[0].resolve())
+        with contextlib.suppress(InvalidFile):  # A damaged file is no checkpoint.
+            return found if found.pipeline else None
+        return None
     pickles = [path for path in files if path.suffix in PICKLES]
     if pickles:
         turned = CONVERT.format(pickles[0].name, f"{pickles[0].stem}.safetensors")

@@ -28,5 +28,11 @@ def clip_picture(
         color = F.interpolate(color, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
     else:
         color = F.interpolate(color, (size, size), mode="bicubic", align_corners=True)
-    mean, deviation = (color.new_tensor(row)[:, None, None] for row in (MEAN, DEVIATION))
-    return (color - mean) / deviation
+    return normalized_for_clip(color.permute(0, 2, 3, 1))
+
+
+def normalized_for_clip(
+    color: Float[Tensor, "views rows columns 3"],
+) -> Float[Tensor, "views 3 rows columns"]:
+    """Pictures in 0..1 by the mean and deviation of CLIP's training."""
+    return ((color - color.new_tensor(MEAN)) / color.new_tensor(DEVIATION)).permute(0, 3, 1, 2)

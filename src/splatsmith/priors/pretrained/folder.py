@@ -48,9 +48,7 @@ class ModelFolder:
 
     def has(self, part: str) -> bool:
         """Whether the folder lists that part and has it."""
-        listed = self.index.get(part)
-        there = isinstance(listed, list) and len(listed) == 2 and listed[1] is not None
-        return there and (self.root / part).is_dir()
+        return names_part(self.index.get(part)) and (self.root / part).is_dir()
 
     def class_of(self, part: str) -> tuple[str, str]:
         """Library and class of a part; InvalidFile if there is none."""
@@ -92,6 +90,11 @@ class ModelFolder:
         if part.startswith("tokenizer") or part.endswith("scheduler"):
             return [self.root / part / name for name in self.names(part)]
         return [self.root / part / "config.json", *self.weights(part, half=half)]
+
+
+def names_part(value: Any) -> bool:
+    """Whether an entry of model_index.json names a part: a library and a class."""
+    return isinstance(value, list) and len(value) == 2 and value[1] is not None
 
 
 def pipeline_name(index: Mapping[str, Any]) -> str:

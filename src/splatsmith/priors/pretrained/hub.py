@@ -17,6 +17,7 @@ from splatsmith.priors.pretrained.checkpoint import checkpoint_in
 from splatsmith.priors.pretrained.folder import (
     INDEX,
     ModelFolder,
+    names_part,
     pipeline_name,
     read_json,
     wanted_files,
@@ -98,7 +99,7 @@ def fetched(address: str, needed: PartsOf, *, half: bool) -> ModelFolder:
     try:
         index = Path(hub.hf_hub_download(filename=INDEX, **where))
         table = read_json(index)
-        listed = [part for part, value in table.items() if isinstance(value, list)]
+        listed = [part for part, value in table.items() if names_part(value)]
         parts = needed(pipeline_name(table), listed)
         commit = index.parent.name
         names = hub.HfApi().list_repo_files(name, revision=commit)

@@ -201,8 +201,8 @@ def numbers_in(files: Sequence[Path], prefix: str = "") -> int:
                 raise InvalidFile(path, 0, "is no safetensors file")
             try:
                 header = json.loads(file.read(length))
-                named = (k for k in header if k != "__metadata__" and k.startswith(prefix))
-                shapes = [header[name]["shape"] for name in named]
+                header.pop("__metadata__", None)
+                shapes = [v["shape"] for k, v in header.items() if k.startswith(prefix)]
                 total += sum(math.prod(shape) for shape in shapes)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise InvalidFile(path, 8, "is no safetensors file") from error

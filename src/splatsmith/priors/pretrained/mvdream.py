@@ -50,9 +50,9 @@ def picture_facts(folder: ModelFolder, options: PriorOptions) -> Facts:
     """What the files of an ImageDream say; InputError if they are of something else."""
     latent, vision = LatentShape.of(folder.config("vae")), folder.config("image_encoder")
     cells = options.size // latent.shrink or _cells(folder)
-    places = (int(vision["image_size"]) // int(vision["patch_size"])) ** 2 + 1
+    side = int(vision.get("image_size") or 224) // int(vision.get("patch_size") or 14)
     rows = {
-        "image": (places, int(vision["hidden_size"])),
+        "image": (side**2 + 1, int(vision["hidden_size"])),
         "reference": (latent.channels, cells, cells),
     }
     return _facts(folder, options, rows, guidance=5.0)
