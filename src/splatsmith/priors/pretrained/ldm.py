@@ -99,21 +99,19 @@ def _layout(shapes: Shapes) -> tuple[int, int]:
 
 def unet_names(shapes: Shapes) -> dict[str, str]:
     """What each tensor of a UNet is called by diffusers; the image reader is left out."""
-    layers, levels = _layout(shapes)
+    layers, _ = _layout(shapes)
     return {
-        name: _unet_name(name, shapes, layers, levels)
-        for name in shapes
-        if not name.startswith("image_embed.")
+        name: _unet_name(name, layers) for name in shapes if not name.startswith("image_embed.")
     }
 
 
-def _unet_name(name: str, shapes: Shapes, layers: int, levels: int) -> str:
+def _unet_name(name: str, layers: int) -> str:
     stem, _, leaf = name.rpartition(".")
     if stem in ENDS:
         return f"{ENDS[stem]}.{leaf}"
     if name.startswith("middle_block."):
-        _, place, rest = name.split(".", 2)
-        return f"{MIDDLE[place]}.{_inside(rest)}"
+        _, part, rest = name.split(".", 2)
+        return f"{MIDDLE[part]}.{_inside(rest)}"
     found = BLOCK.fullmatch(name)
     if found is None:
         return name

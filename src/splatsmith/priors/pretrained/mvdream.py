@@ -163,7 +163,10 @@ def ask_picture(network: nn.Module, question: Question) -> Tensor:
     last = slice(views - 1, None, views)  # of each group
     x_t, words = question.x_t, question.row("words")
     camera, steps = question.row("camera"), question.steps
-    tokens = network.image_embed(question.row("image")[last])  # type: ignore[operator]
+    # With low memory the reader's weights stay off the device between passes of the network.
+    reader: Any = network.image_embed
+    place = next(reader.parameters()).device
+    tokens = reader(question.row("image")[last].to(place)).to(x_t.device)
     context = torch.cat(
         [with_last(words, words[last]), tokens.repeat_interleave(views + 1, dim=0)], dim=1
     )
