@@ -359,7 +359,7 @@ def test_files_that_contradict_each_other_are_refused(saved, tmp_path):
     for change, message in (
         ({"camera_dim": 12}, "camera_dim is 12"),
         ({"context_dim": 32}, "belong to different models"),
-        ({"in_channels": 9}, "in_channels is 9"),
+        ({"in_channels": 9}, r"in_channels is 9, and a MVDreamPipeline that makes four views"),
     ):
         folder = tmp_path / message[:5]
         folder.mkdir()
@@ -370,6 +370,17 @@ def test_files_that_contradict_each_other_are_refused(saved, tmp_path):
                 tiny_views.mvdream,
                 lambda f, c=change: tiny.edit_json(f / config, **c),
             )
+
+
+def test_a_conversion_with_another_network_is_refused(saved, tmp_path):
+    plain = {"unet": ["diffusers", "UNet2DConditionModel"]}
+    with pytest.raises(InputError, match="only those with a MultiViewUNetModel are read"):
+        broken(
+            saved,
+            tmp_path,
+            tiny_views.mvdream,
+            lambda f: tiny.edit_json(f / "model_index.json", **plain),
+        )
 
 
 def test_damaged_weights_are_said(saved, tmp_path):

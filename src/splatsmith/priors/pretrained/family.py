@@ -145,8 +145,18 @@ def require_straight(folder: ModelFolder, *, straight: bool) -> None:
         )
 
 
+WORDS_ONLY = "take weights for text-to-image, not for inpainting, depth or upscaling"
+WHOLE = "take the published folder, whole"
+
+
 def require(
-    folder: ModelFolder, part: str, config: Mapping[str, Any], wanted: Mapping[str, Any]
+    folder: ModelFolder,
+    part: str,
+    config: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    *,
+    makes: str = "makes pictures from words",
+    remedy: str = WORDS_ONLY,
 ) -> None:
     """Refuse a configuration with other values than `wanted` (a value, or a tuple of them)."""
     for key, value in wanted.items():
@@ -155,15 +165,16 @@ def require(
             said = " or ".join(str(one) for one in allowed)
             raise InputError(
                 f"{folder.root / part}: {key} is {config.get(key)!r}, and a "
-                f"{folder.pipeline} that makes pictures from words has {said}; take weights "
-                f"for text-to-image, not for inpainting, depth or upscaling."
+                f"{folder.pipeline} that {makes} has {said}; {remedy}."
             )
 
 
-def require_width(folder: ModelFolder, part: str, width: int, wanted: int) -> None:
-    """Refuse a text encoder whose words are not as wide as the network wants them."""
+def require_width(
+    folder: ModelFolder, part: str, width: int, wanted: int, what: str = "words"
+) -> None:
+    """Refuse an encoder whose words, or `what`, are not as wide as the network wants them."""
     if width != wanted:
         raise InputError(
-            f"{folder.root / part} gives words of width {width}, but the network takes "
+            f"{folder.root / part} gives {what} of width {width}, but the network takes "
             f"{wanted}: the parts of this folder belong to different models; fetch it again."
         )

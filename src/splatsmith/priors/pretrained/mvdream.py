@@ -15,10 +15,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from splatsmith.cameras.convention import Cameras
+from splatsmith.errors import InputError
 from splatsmith.images import Reference
 from splatsmith.priors.pretrained.clip_picture import clip_picture
 from splatsmith.priors.pretrained.codec import LatentShape
 from splatsmith.priors.pretrained.family import (
+    WHOLE,
     Facts,
     Family,
     Question,
@@ -36,7 +38,7 @@ from splatsmith.priors.pretrained.parts import load_part
 from splatsmith.priors.pretrained.text import Encoder, Rows, clip_words
 
 CAMERA = 16  # numbers of a matrix
-PIPELINE = "MVDreamPipeline"
+PIPELINE, NETWORK = "MVDreamPipeline", "MultiViewUNetModel"
 CELLS = 32  # a side, of the latents that both were trained on
 SHOWN = 256  # pixels a side of the picture before CLIP's own size
 
@@ -68,7 +70,13 @@ def _facts(
     latent = LatentShape.of(folder.config("vae"))
     folder.class_of("tokenizer")  # Refused now if it is missing.
     require_straight(folder, straight=False)
-    require(folder, "unet", unet, {"in_channels": latent.channels, "camera_dim": CAMERA})
+    if (kind := folder.class_of("unet")[1]) != NETWORK:
+        raise InputError(
+            f"{folder.root / 'unet'} is a {kind}, and of the conversions of MVDream only those "
+            f"with a {NETWORK} are read, such as ashawkey/mvdream-sd2.1-diffusers."
+        )
+    wanted = {"in_channels": latent.channels, "camera_dim": CAMERA}
+    require(folder, "unet", unet, wanted, makes="makes four views", remedy=WHOLE)
     require_width(folder, "text_encoder", text["hidden_size"], unet["context_dim"])
     words = (text["max_position_embeddings"], text["hidden_size"])
     return Facts(

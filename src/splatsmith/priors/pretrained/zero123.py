@@ -19,6 +19,7 @@ from splatsmith.images import Reference
 from splatsmith.priors.pretrained.clip_picture import clip_picture
 from splatsmith.priors.pretrained.codec import LatentShape
 from splatsmith.priors.pretrained.family import (
+    WHOLE,
     Facts,
     Family,
     Question,
@@ -48,9 +49,10 @@ def facts(folder: ModelFolder, options: PriorOptions) -> Facts:
     unet, vision = folder.config("unet"), folder.config("image_encoder")
     latent = LatentShape.of(folder.config("vae"))
     require_straight(folder, straight=False)
-    require(folder, "unet", unet, {"in_channels": 2 * latent.channels})
+    wanted = {"in_channels": 2 * latent.channels}
+    require(folder, "unet", unet, wanted, makes="sees a picture", remedy=WHOLE)
     width = int(vision.get("projection_dim") or 0)
-    require_width(folder, "image_encoder", width, unet["cross_attention_dim"])
+    require_width(folder, "image_encoder", width, unet["cross_attention_dim"], "summaries")
     folder.class_of(projection_of(folder))
     cells = min(int(unet.get("sample_size") or CELLS), CELLS)
     shown = options.size // latent.shrink or cells
