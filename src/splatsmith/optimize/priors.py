@@ -92,7 +92,7 @@ def read_options(options: GivenOptions) -> dict[str, Any]:
 
 def _option(name: str, text: str, place: Place) -> Any:
     """Devices and ids are plain text, whatever letters they have; the rest is TOML."""
-    bare = name in ("device", "control", "precision", "prediction", "memory")
+    bare = name in ("device", "control", "precision", "prediction", "memory", "pose")
     return text.strip("\"'") if bare else value_of(text, place)
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import huggingface_hub
 import pytest
 import tiny
+import tiny_views
 from huggingface_hub import errors
 
 from splatsmith.errors import InputError
@@ -108,8 +109,9 @@ def test_errors_of_the_hub_come_with_a_remedy(monkeypatch, kind, message):
         open_pretrained("a/b")
 
 
-def test_online_only_the_needed_files_are_asked_for(saved, monkeypatch):
-    folder = saved(tiny.stable_diffusion)
+@pytest.mark.parametrize("make", [tiny.stable_diffusion, tiny_views.mvdream])
+def test_online_only_the_needed_files_are_asked_for(saved, monkeypatch, make):
+    folder = saved(make)
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     asked = {}
@@ -121,7 +123,7 @@ def test_online_only_the_needed_files_are_asked_for(saved, monkeypatch):
     class Api:
         def list_repo_files(self, name, *, revision):
             paths = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
-            return [*paths, "unet/diffusion_pytorch_model.bin", "big.ckpt"]
+            return [*paths, "unet/diffusion_pytorch_model.bin", "unet/own.py", "big.ckpt"]
 
     def download(*, repo_id, revision, filename):
         return str(folder / filename)
@@ -132,4 +134,4 @@ def test_online_only_the_needed_files_are_asked_for(saved, monkeypatch):
     open_pretrained("a/b")
     assert asked["name"] == "a/b"
     assert "unet/diffusion_pytorch_model.safetensors" in asked["files"]
-    assert not [name for name in asked["files"] if name.endswith((".bin", ".ckpt"))]
+    assert not [name for name in asked["files"] if name.endswith((".bin", ".ckpt", ".py"))]

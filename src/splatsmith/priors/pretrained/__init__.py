@@ -2,7 +2,9 @@
 
 hub.py finds a folder, folder.py knows its layout, parts.py loads what is in it; text.py reads
 prompts and codec.py pictures; a family file says how its networks are told and asked, and
-prior.py makes a `Prior` of all that. Importing this package imports none of the libraries.
+prior.py makes a `Prior` of all that. checkpoint.py takes an authors' single file for a folder,
+ldm.py knows the names in it, and own.py makes the parts that no library has. Importing this
+package imports none of the libraries.
 """
 
 from splatsmith.priors.pretrained.catalog import PUBLISHED, Published

@@ -92,4 +92,18 @@ PUBLISHED: dict[str, Published] = {
         guidance=1.0,
         options={"few_steps": 4, "size": 512},
     ),
+    "mvdream": Published(ids=("ashawkey/mvdream-sd2.1-diffusers",), license="OpenRAIL"),
+    "imagedream": Published(
+        ids=("ashawkey/imagedream-ipmv-diffusers",),
+        license="OpenRAIL",
+    ),
+    "zero123-xl": Published(
+        ids=("ashawkey/zero123-xl-diffusers", "bennyguo/zero123-xl-diffusers"),
+        license="MIT",
+    ),
+    "stable-zero123": Published(
+        ids=("ashawkey/stable-zero123-diffusers",),
+        license="Stability AI Non-Commercial Research Community License",
+        options={"pose": "absolute"},
+    ),
 }

@@ -13,7 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError
+from splatsmith.images import Reference
 from splatsmith.priors.prediction import Kind
 from splatsmith.priors.pretrained.codec import LatentShape
 from splatsmith.priors.pretrained.folder import ModelFolder
@@ -40,6 +42,8 @@ class Facts:
     half: torch.dtype = torch.float16  # the half precision that it was made for
     row_shapes: Mapping[str, tuple[int, ...]]  # of what `read` makes of a text, without views
     pictures: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # that it is shown
+    views: int = 1  # that are denoised together
+    absolute_pose: bool = False  # is also told how high the reference picture was taken from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,32 @@ Show = Callable[[ModelFolder, Facts, PriorOptions, Sight, torch.Generator], Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seeing:
+    """What there is to read a reference picture with."""
+
+    folder: ModelFolder
+    image: Reference
+    # Pictures in 0..1 [views, height, width, 3] to x, by the prior's own autoencoder.
+    encode: Callable[[Tensor], Tensor]
+    size: int  # pixels a side of what is encoded
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def half(self) -> bool:
+        """Whether networks work in half precision."""
+        return self.dtype != torch.float32
+
+
+# What a family makes of a reference picture, once; only its own `tell` can read it.
+Look = Callable[[Seeing], Any]
+# The rows that each view has beside the words, and those for the other side of guidance: facts,
+# cameras, and what `look` made of the reference, with the reference (None for both if it sees
+# none).
+Tell = Callable[[Facts, Cameras, Reference | None, Any], tuple[Rows, Rows]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """Models that are told and asked in the same way."""
 
@@ -83,12 +113,16 @@ class Family:
     ask: Callable[[nn.Module, Question], Tensor]
     show: Show | None = None  # what it is shown of the render, if anything
     schedulers: tuple[str, ...] = ("scheduler",)
+    tell: Tell | None = None  # what it is told beside words, if anything
+    look: Look | None = None  # how it reads a reference picture, if it sees one
+    seers: tuple[str, ...] = ()  # parts that only `look` needs
+    fits: Callable[[ModelFolder], bool] | None = None  # which folders of these pipelines
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Every part that is needed of a folder."""
         texts = [part for pair in self.encoders for part in pair]
-        return (*self.schedulers, *texts, self.network, "vae")
+        return (*self.schedulers, *texts, *self.seers, self.network, "vae")
 
 
 def scheduler_facts(folder: ModelFolder, options: PriorOptions) -> dict[str, Any]:
@@ -111,8 +145,18 @@ def require_straight(folder: ModelFolder, *, straight: bool) -> None:
         )
 
 
+WORDS_ONLY = "take weights for text-to-image, not for inpainting, depth or upscaling"
+WHOLE = "take the published folder, whole"
+
+
 def require(
-    folder: ModelFolder, part: str, config: Mapping[str, Any], wanted: Mapping[str, Any]
+    folder: ModelFolder,
+    part: str,
+    config: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    *,
+    makes: str = "makes pictures from words",
+    remedy: str = WORDS_ONLY,
 ) -> None:
     """Refuse a configuration with other values than `wanted` (a value, or a tuple of them)."""
     for key, value in wanted.items():
@@ -121,15 +165,16 @@ def require(
             said = " or ".join(str(one) for one in allowed)
             raise InputError(
                 f"{folder.root / part}: {key} is {config.get(key)!r}, and a "
-                f"{folder.pipeline} that makes pictures from words has {said}; take weights "
-                f"for text-to-image, not for inpainting, depth or upscaling."
+                f"{folder.pipeline} that {makes} has {said}; {remedy}."
             )
 
 
-def require_width(folder: ModelFolder, part: str, width: int, wanted: int) -> None:
-    """Refuse a text encoder whose words are not as wide as the network wants them."""
+def require_width(
+    folder: ModelFolder, part: str, width: int, wanted: int, what: str = "words"
+) -> None:
+    """Refuse an encoder whose words, or `what`, are not as wide as the network wants them."""
     if width != wanted:
         raise InputError(
-            f"{folder.root / part} gives words of width {width}, but the network takes "
+            f"{folder.root / part} gives {what} of width {width}, but the network takes "
             f"{wanted}: the parts of this folder belong to different models; fetch it again."
         )

@@ -39,13 +39,16 @@ class ModelFolder:
     @property
     def pipeline(self) -> str:
         """Class name of the pipeline that the parts belong to."""
-        return str(self.index.get("_class_name", ""))
+        return pipeline_name(self.index)
+
+    @property
+    def title(self) -> str:
+        """What the weights are called: the folder, or the name on the hub."""
+        return self.source.rpartition("/")[2].partition("@")[0]
 
     def has(self, part: str) -> bool:
         """Whether the folder lists that part and has it."""
-        listed = self.index.get(part)
-        there = isinstance(listed, list) and len(listed) == 2 and listed[1] is not None
-        return there and (self.root / part).is_dir()
+        return names_part(self.index.get(part)) and (self.root / part).is_dir()
 
     def class_of(self, part: str) -> tuple[str, str]:
         """Library and class of a part; InvalidFile if there is none."""
@@ -77,6 +80,27 @@ class ModelFolder:
         """The safetensors files of a part."""
         names = weight_files(self.names(part), str(self.root / part), half=half)
         return [self.root / part / name for name in names if name.endswith(".safetensors")]
+
+    def prefix(self, part: str) -> str:
+        """What the names of a part's tensors begin with in its files."""
+        return ""
+
+    def deciding(self, part: str, *, half: bool) -> list[Path]:
+        """The files of a part that decide what a prior answers."""
+        if part.startswith("tokenizer") or part.endswith("scheduler"):
+            return [self.root / part / name for name in self.names(part)]
+        return [self.root / part / "config.json", *self.weights(part, half=half)]
+
+
+def names_part(value: Any) -> bool:
+    """Whether an entry of model_index.json names a part: a library and a class."""
+    return isinstance(value, list) and len(value) == 2 and value[1] is not None
+
+
+def pipeline_name(index: Mapping[str, Any]) -> str:
+    """The class of a pipeline; one from outside diffusers has its file's name before it."""
+    name = index.get("_class_name", "")
+    return str(name[-1] if isinstance(name, list) and name else name or "")
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

@@ -13,9 +13,12 @@ from typing import Any
 
 from splatsmith.errors import InputError
 from splatsmith.priors.pretrained.catalog import PUBLISHED, Published
+from splatsmith.priors.pretrained.checkpoint import checkpoint_in
 from splatsmith.priors.pretrained.folder import (
     INDEX,
     ModelFolder,
+    names_part,
+    pipeline_name,
     read_json,
     wanted_files,
     weight_files,
@@ -45,9 +48,12 @@ def find(source: str, needed: PartsOf, *, half: bool) -> ModelFolder:
     folder = Path(source)
     if folder.is_dir():
         if not (folder / INDEX).is_file():
+            if (checkpoint := checkpoint_in(folder)) is not None:
+                return checkpoint
             raise InputError(
                 f"{folder} has no {INDEX}: a prior is a folder in the layout of diffusers, as "
-                f"save_pretrained writes it. Single checkpoint files are not read."
+                f"save_pretrained writes it. Of single checkpoint files, only those of "
+                f"MVDream, ImageDream and Zero-1-to-3 are read."
             )
         return ModelFolder(folder.resolve(), str(folder.resolve()))
     if HUB_ID.fullmatch(source):
@@ -93,8 +99,8 @@ def fetched(address: str, needed: PartsOf, *, half: bool) -> ModelFolder:
     try:
         index = Path(hub.hf_hub_download(filename=INDEX, **where))
         table = read_json(index)
-        listed = [part for part, value in table.items() if isinstance(value, list)]
-        parts = needed(str(table.get("_class_name", "")), listed)
+        listed = [part for part, value in table.items() if names_part(value)]
+        parts = needed(pipeline_name(table), listed)
         commit = index.parent.name
         names = hub.HfApi().list_repo_files(name, revision=commit)
         files = wanted_files(names, parts, half=half)

@@ -72,7 +72,11 @@ def needed(
     networks = Networks(network=network, autoencoder=autoencoder, control=control)
     step = rehearsed(networks, family, facts, options, place, views)
     encoders = [part for _, part in family.encoders if folder.has(part)]
-    numbers = sum(numbers_in(folder.weights(part, half=place.half)) for part in encoders)
+    read, seen = (
+        sum(numbers_in(folder.weights(p, half=place.half), folder.prefix(p)) for p in parts)
+        for parts in (encoders, filter(folder.has, family.seers))
+    )
+    numbers = max(read, seen)  # Words are read before the picture, each by itself.
     on_device = options.memory != "low" or place.device.type == "cpu"
     text = numbers * place.dtype.itemsize if on_device else 0
     context = CONTEXT if place.device.type == "cuda" else 0
@@ -118,7 +122,7 @@ def rehearsed(
 ) -> int:
     """Most bytes alive at once in a step with these (empty) networks."""
     autoencoder = networks.autoencoder
-    rows = 1 if options.memory == "low" else views * place.sides
+    rows = facts.views if options.memory == "low" else views * place.sides
     if options.memory == "low" and autoencoder is not None:
         autoencoder.enable_gradient_checkpointing()  # type: ignore[operator]
     with rehearsal() as alive, torch.device("meta"):
@@ -184,8 +188,11 @@ def free_bytes(device: torch.device) -> int | None:
     return int(found[0]) * 1024 if found else None
 
 
-def numbers_in(files: Sequence[Path]) -> int:
-    """How many numbers the safetensors files hold, by their headers."""
+def numbers_in(files: Sequence[Path], prefix: str = "") -> int:
+    """How many numbers the safetensors files hold, by their headers.
+
+    With a `prefix`, in the tensors whose names begin with it.
+    """
     total = 0
     for path in files:
         with path.open("rb") as file:
@@ -194,7 +201,8 @@ def numbers_in(files: Sequence[Path]) -> int:
                 raise InvalidFile(path, 0, "is no safetensors file")
             try:
                 header = json.loads(file.read(length))
-                shapes = [v["shape"] for k, v in header.items() if k != "__metadata__"]
+                header.pop("__metadata__", None)
+                shapes = [v["shape"] for k, v in header.items() if k.startswith(prefix)]
                 total += sum(math.prod(shape) for shape in shapes)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise InvalidFile(path, 8, "is no safetensors file") from error

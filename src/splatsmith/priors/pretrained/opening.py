@@ -11,10 +11,12 @@ from splatsmith.priors.pretrained.flow import FLUX, STABLE_DIFFUSION_3
 from splatsmith.priors.pretrained.folder import ModelFolder
 from splatsmith.priors.pretrained.hub import find
 from splatsmith.priors.pretrained.libraries import library
+from splatsmith.priors.pretrained.mvdream import IMAGEDREAM, MVDREAM
 from splatsmith.priors.pretrained.options import PriorOptions
 from splatsmith.priors.pretrained.prior import PretrainedPrior, device_of
 from splatsmith.priors.pretrained.sdxl import SDXL
 from splatsmith.priors.pretrained.stable_diffusion import STABLE_DIFFUSION
+from splatsmith.priors.pretrained.zero123 import ZERO123
 
 FAMILIES: tuple[Family, ...] = (
     STABLE_DIFFUSION,
@@ -23,6 +25,9 @@ FAMILIES: tuple[Family, ...] = (
     DEEPFLOYD_UPSCALER,
     STABLE_DIFFUSION_3,
     FLUX,
+    MVDREAM,
+    IMAGEDREAM,
+    ZERO123,
 )
 
 
@@ -52,20 +57,22 @@ def open_pretrained(source: str, options: PriorOptions | None = None) -> Pretrai
 
 def needed_parts(pipeline: str, listed: Sequence[str]) -> list[str]:
     """Of a pipeline's parts, those that a prior needs: no safety checker and the like."""
-    family = _family(pipeline, "That repository")
-    return [part for part in listed if part in family.parts]
+    families = _families(pipeline, "That repository")
+    return [part for part in listed if any(part in family.parts for family in families)]
 
 
 def family_of(folder: ModelFolder) -> Family:
     """The family that serves a folder's pipeline; InputError if none does."""
-    return _family(folder.pipeline, str(folder.root))
+    families = _families(folder.pipeline, str(folder.root))
+    fitting = [family for family in families if family.fits is None or family.fits(folder)]
+    return (fitting or families)[0]
 
 
-def _family(pipeline: str, where: str) -> Family:
-    for family in FAMILIES:
-        if pipeline in family.pipelines:
-            return family
-    known = ", ".join(name for family in FAMILIES for name in family.pipelines)
+def _families(pipeline: str, where: str) -> list[Family]:
+    found = [family for family in FAMILIES if pipeline in family.pipelines]
+    if found:
+        return found
+    known = ", ".join(dict.fromkeys(n for family in FAMILIES for n in family.pipelines))
     raise InputError(
         f"{where} is a {pipeline or 'pipeline without a name'}, and the pipelines that can be "
         f"a prior are {known}."

@@ -32,6 +32,7 @@ class PriorOptions:
     channels_last: bool = True  # memory layout of pictures on a GPU
     control: str = ""  # a ControlNet: "depth=ID" or "normal=ID", a folder or an id of the hub
     control_scale: float = 1.0  # how much the ControlNet counts
+    pose: Literal["", "relative", "absolute"] = ""  # for Zero-1-to-3; empty: by the name
     low_noise: float = 0.25  # for upscalers: noise on the small picture, 0 to 1
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from torch import nn
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.priors.pretrained.folder import ModelFolder
 from splatsmith.priors.pretrained.libraries import library, library_class
+from splatsmith.priors.pretrained.own import empty_own, is_own, load_own
 
 # Buffers that older versions saved and newer ones make themselves.
 MADE_ANEW = ("position_ids",)
@@ -27,6 +28,8 @@ def load_part(folder: ModelFolder, part: str, dtype: torch.dtype, *, half: bool)
 
     InputError or InvalidFile if files are missing or damaged, or do not fit the class.
     """
+    if is_own(folder, part):
+        return load_own(folder, part, dtype, half=half)
     library_name, class_name = folder.class_of(part)
     variant = folder.variant(part, half=half)
     return load_model(folder.root / part, library_name, class_name, variant, dtype)
@@ -93,6 +96,8 @@ def load_tokenizer(folder: ModelFolder, part: str) -> Any:
 
 def empty_part(folder: ModelFolder, part: str) -> nn.Module:
     """The model of a part without its weights (on the meta device): shapes and names only."""
+    if is_own(folder, part):
+        return empty_own(folder, part)
     library_name, class_name = folder.class_of(part)
     return empty_model(library_name, class_name, dict(folder.config(part)))
 

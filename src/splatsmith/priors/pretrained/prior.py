@@ -8,7 +8,7 @@ precision, and autoencoders that overflow in it work in float32.
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError
+from splatsmith.images import Reference
+from splatsmith.priors.across import check_around
 from splatsmith.priors.pixels import decode_pixels, encode_pixels
 from splatsmith.priors.prediction import Prediction
 from splatsmith.priors.pretrained.codec import decode_latents, encode_latents
 from splatsmith.priors.pretrained.control import check_control, picture_of
-from splatsmith.priors.pretrained.family import Facts, Family, Question
+from splatsmith.priors.pretrained.family import Facts, Family, Question, Seeing
 from splatsmith.priors.pretrained.few_steps import FewSteps
 from splatsmith.priors.pretrained.folder import ModelFolder, weight_files
 from splatsmith.priors.pretrained.hub import find_model
@@ -44,17 +46,19 @@ class PretrainedPrior:
         facts: what its files say.
         options: how it is run.
         device, dtype: of its network.
+        views: how many views are denoised together.
+        sees_image: whether it is told the prompt's picture.
         sha256: of all its files.
         name: for reports.
     """
-
-    views = 1
 
     def __init__(self, folder: ModelFolder, family: Family, options: PriorOptions) -> None:
         self.folder, self.family, self.options = folder, family, options
         self.device = device_of(options)
         self.facts: Facts = with_few_steps(family.facts(folder, options), options)
         self.dtype = dtype_of(options, self.device, self.facts)
+        self.views = self.facts.views
+        self.sees_image = family.look is not None
         self.control_root = self._control_root()
         self.sha256 = self._digest()
         self.size = size_of(options, self.facts)
@@ -67,6 +71,7 @@ class PretrainedPrior:
         self._network: nn.Module | None = None
         self._autoencoder: nn.Module | None = None
         self._control: nn.Module | None = None
+        self._seen: dict[str, Any] = {}  # the picture it was last told of, by its digest
         # With low memory the prompt is read on the CPU: T5 is larger than most cards.
         apart = options.memory == "low" and self.device.type != "cpu"
         self.reader = Reader(
@@ -82,9 +87,8 @@ class PretrainedPrior:
     @property
     def name(self) -> str:
         """Name, start of the hash, and what else decides the bytes of its answers."""
-        title = self.folder.source.rpartition("/")[2].partition("@")[0]
         how = f"{str(self.dtype).removeprefix('torch.')} {self.options.memory} {self.size}"
-        return f"{title} {self.sha256[:12]} {how}"
+        return f"{self.folder.title} {self.sha256[:12]} {how}"
 
     @property
     def half(self) -> bool:
@@ -168,14 +172,49 @@ class PretrainedPrior:
         release_memory()
 
     def condition(self, prompt: Prompt, cameras: Cameras) -> Told:
-        """The words of each view, and the negative prompt or nothing on the other side."""
-        texts = prompt.for_views(cameras.azimuth, cameras.elevation)
-        also = wordings(prompt)
-        rows, negative, empty = (
-            self.reader.rows(said, also)
-            for said in (texts, [prompt.negative] * len(texts), [""] * len(texts))
-        )
+        """What each view is told: words, camera and picture, as far as the family knows them.
+
+        On the other side of guidance there is the negative prompt, or nothing. Views that are
+        denoised together must stand evenly around at one elevation.
+        """
+        if self.views > 1:
+            check_around(cameras, self.views)
+        rows, negative, empty = self._words(prompt, cameras)
+        if self.family.tell is not None:
+            image = prompt.image if self.sees_image else None
+            if self.sees_image and image is None:
+                raise InputError(f"{self.name} makes views of a picture, and none was given.")
+            told, untold = self.family.tell(self.facts, cameras, image, self._looked(image))
+            here = [{n: r.to(self.device) for n, r in side.items()} for side in (told, untold)]
+            rows, negative, empty = rows | here[0], negative | here[1], empty | here[1]
         return Told(rows, negative, empty, {})
+
+    def _words(self, prompt: Prompt, cameras: Cameras) -> tuple[dict[str, Tensor], ...]:
+        """Rows of the prompt, of the negative one and of nothing, for each view."""
+        if not self.reader.encoders:
+            return {}, {}, {}
+        texts = prompt.for_views(cameras.azimuth, cameras.elevation)
+        also, count = wordings(prompt), len(texts)
+        said = (texts, [prompt.negative] * count, [""] * count)
+        return tuple(self.reader.rows(side, also) for side in said)
+
+    @torch.no_grad()
+    def _looked(self, image: Reference | None) -> Any:
+        """What the family made of a picture, which is read once; None if there is none."""
+        if image is None or self.family.look is None:
+            return None
+        if image.digest not in self._seen:
+            seeing = Seeing(
+                folder=self.folder,
+                image=image,
+                encode=self.encode,
+                size=self.size,
+                device=self.device,
+                dtype=self.dtype,
+            )
+            self._seen = {image.digest: self.family.look(seeing)}
+            release_memory()
+        return self._seen[image.digest]
 
     def shown(self, condition: Told, sight: Sight, generator: torch.Generator) -> Told:
         """The condition with what the ControlNet or the upscaler wants to see of the render."""
@@ -245,7 +284,7 @@ class PretrainedPrior:
         scale: float | None,
     ) -> Prediction:
         """The same as `predict`, but differentiable in weights that are learned."""
-        at_once = 1 if self.options.memory == "low" else len(x_t)
+        at_once = self.views if self.options.memory == "low" else len(x_t)
         values = []
         for first in range(0, len(x_t), at_once):
             views = slice(first, first + at_once)
@@ -275,14 +314,9 @@ class PretrainedPrior:
 
     def _digest(self) -> str:
         """Hash of every file that decides an answer."""
-        files = list[Path]()
-        for part in filter(self.folder.has, self.family.parts):
-            place = self.folder.root / part
-            if part.startswith("tokenizer") or part in self.family.schedulers:
-                files += [place / name for name in self.folder.names(part)]
-            else:
-                files += [place / "config.json", *self.folder.weights(part, half=self.half)]
-        own = digest_of(self.folder.root, files)
+        parts = filter(self.folder.has, self.family.parts)
+        files = {f for part in parts for f in self.folder.deciding(part, half=self.half)}
+        own = digest_of(self.folder.root, sorted(files))
         if (root := self.control_root) is None:
             return own
         names = weight_files((p.name for p in root.iterdir()), str(root), half=self.half)

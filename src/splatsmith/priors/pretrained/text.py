@@ -154,12 +154,9 @@ class Reader:
     def digest(self) -> str:
         """Hash of the files of tokenizers and encoders."""
         if not self._digest:
-            files = []
             half = self.dtype != torch.float32
-            for tokenizer, part in self.encoders:
-                root = self.folder.root
-                files += [root / tokenizer / name for name in self.folder.names(tokenizer)]
-                files += [root / part / "config.json", *self.folder.weights(part, half=half)]
+            parts = [part for pair in self.encoders for part in pair]
+            files = [path for part in parts for path in self.folder.deciding(part, half=half)]
             self._digest = digest_of(self.folder.root, files)
         return self._digest
 
