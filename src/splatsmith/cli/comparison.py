@@ -96,7 +96,7 @@ def bench_for(wanted: Comparison, recipe: str) -> Bench:
     """One recipe's runs, opened and checked."""
     folder = wanted.out / Path(recipe).stem
     request = Request("compare", recipe, wanted.overrides, wanted.prior, None, folder, None)
-    tier = Tier("compare", "", 1.0, CONTROLS, (), words=False)
+    tier = Tier("compare", "", 1.0, CONTROLS, (), words=False, image=None)
     bench = bench_of(request, tier, wanted.jobs)
     claim(bench)
     return bench

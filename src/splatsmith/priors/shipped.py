@@ -8,6 +8,7 @@ from splatsmith.files import shipped_file
 SHIPPED = {
     "embedded": "prior-v2.safetensors",
     "embedded-photo": "photo-v1.safetensors",
+    "embedded-multiview": "multiview-v1.safetensors",
 }
 
 
