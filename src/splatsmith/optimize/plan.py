@@ -9,6 +9,7 @@ from typing import Any
 
 from splatsmith.distill import VSD, Guided
 from splatsmith.errors import InputError
+from splatsmith.export.meshing.extras import check_installed
 from splatsmith.images import Reference
 from splatsmith.optimize.priors import GivenOptions, Named, opened
 from splatsmith.optimize.setting import Setting
@@ -144,6 +145,8 @@ def make_plan(
     _check_image(plan)
     if needs_marching_cubes(recipe.kinds):
         check_marching_cubes()
+    if "textured" in recipe.kinds:
+        check_installed()
     return replace(plan, notes=tuple(dict.fromkeys(notes)))
 
 
