@@ -17,6 +17,7 @@ from torch import Tensor
 from splatsmith import generate
 from splatsmith.cameras import orbit, turntable
 from splatsmith.distill import at
+from splatsmith.export.meshing import textured
 from splatsmith.images import Reference
 from splatsmith.optimize.field_regularizers import FieldRegularize
 from splatsmith.priors.analytic import AnalyticPrior
@@ -30,6 +31,15 @@ GROWING = {
     "mvdream",
     "stabledreamer",
 }  # recipes whose density control finds splats to divide here
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_views():
+    """Colors of textures from fewer and smaller pictures, to be quick."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(textured, "VIEWS", 12)
+        patch.setattr(textured, "VIEW_SIZE", 64)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +130,7 @@ def changes_of(recipe):
 CONTRASTED = [name for name in recipe_names() if kind_of(name) in ("csd", "nfsd", "ism")]
 SURE = [name for name in recipe_names() if kind_of(name) in ("sds", "sjc", "sdi")]
 HELD = [name for name in SURE if load_recipe(name).kinds == ["gaussians"]]
-SURFACES = [name for name in SURE if name not in HELD]  # fields and what they become
+SURFACES = [name for name in SURE if name not in HELD]  # fields, meshes, what they become
 
 
 def reached(recipe, wanted, prior=AnalyticPrior):
@@ -168,7 +178,7 @@ def test_a_recipe_of_another_kind_of_scene_reaches_it_too(recipe, wanted):
     nothing, found, counts = reached(recipe, wanted)
     assert nothing < 13
     assert found > nothing + 2
-    assert set(counts) == {0}
+    assert counts[-1] == 0
 
 
 @pytest.mark.parametrize("recipe", CONTRASTED)
