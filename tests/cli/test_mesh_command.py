@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mesh_scenes import baked_from
 from splatsmith.cli.mesh import add_mesh
 from splatsmith.export import write_ply
-from splatsmith.export.meshing import MeshSettings, textured
+from splatsmith.export.meshing import MeshSettings
 from splatsmith.optimize.folder import RunFolder
 
 sys.path.append(str(Path(__file__).parents[1] / "export" / "meshing"))
@@ -87,15 +88,12 @@ regularize = { kind = "surface" }
 """
 
 
-def test_a_run_that_ended_in_a_textured_mesh_hands_that_out(
-    call, prior_file, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(textured, "VIEWS", 6)
-    monkeypatch.setattr(textured, "VIEW_SIZE", 32)
+def test_a_run_that_ended_in_a_textured_mesh_hands_that_out(call, prior_file, tmp_path):
     recipe, out = tmp_path / "refined.toml", tmp_path / "run"
     recipe.write_text(REFINED)
     told = ("--recipe", recipe, "--prior", prior_file, "--out", out, "--mesh")
-    code, said, wrong = call("generate", "a red ball", *told)
+    with baked_from(6, 32):
+        code, said, wrong = call("generate", "a red ball", *told)
     assert code == 0, wrong
     first, *paths, summary, asset = said.splitlines()
     assert "faces in" in first

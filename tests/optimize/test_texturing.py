@@ -8,10 +8,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from conftest import SIZE, targets_of
+from mesh_scenes import baked_from
 from splatsmith import InputError, generate, resume
 from splatsmith.cameras import turntable
 from splatsmith.cli.mesh import add_mesh, summary
-from splatsmith.export.meshing import textured
 from splatsmith.optimize import texturing
 from splatsmith.optimize.folder import RunFolder
 from splatsmith.optimize.texturing import ToTextured
@@ -47,10 +47,7 @@ regularize = { kind = "surface" }
 
 @pytest.fixture(autouse=True, scope="module")
 def few_views():
-    """Colors from fewer and smaller pictures, to be quick."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(textured, "VIEWS", 12)
-        patch.setattr(textured, "VIEW_SIZE", 64)
+    with baked_from(12, 64):
         yield
 
 

@@ -5,8 +5,8 @@ import hashlib
 import pytest
 import torch
 
+from mesh_scenes import baked_from
 from splatsmith import InputError, generate
-from splatsmith.export.meshing import textured
 from splatsmith.priors.analytic import AnalyticPrior
 from splatsmith.recipes.load import overridden, parse_recipe
 
@@ -177,10 +177,7 @@ PRIOR = AnalyticPrior(targets=disk, resolution=SIZE, odds={"x": (0.9, 0.1)})
 
 @pytest.fixture(autouse=True, scope="module")
 def few_views():
-    """Colors of textures from fewer and smaller pictures, to be quick."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(textured, "VIEWS", 6)
-        patch.setattr(textured, "VIEW_SIZE", 32)
+    with baked_from(6, 32):
         yield
 
 

@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from mesh_scenes import baked_from
 from splatsmith import generate
 from splatsmith.cameras import orbit, turntable
 from splatsmith.distill import at
-from splatsmith.export.meshing import textured
 from splatsmith.images import Reference
 from splatsmith.optimize.field_regularizers import FieldRegularize
 from splatsmith.priors.analytic import AnalyticPrior
@@ -35,10 +35,7 @@ GROWING = {
 
 @pytest.fixture(autouse=True, scope="module")
 def few_views():
-    """Colors of textures from fewer and smaller pictures, to be quick."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(textured, "VIEWS", 12)
-        patch.setattr(textured, "VIEW_SIZE", 64)
+    with baked_from(12, 64):
         yield
 
 

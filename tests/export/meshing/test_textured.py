@@ -5,9 +5,9 @@ import pytest
 import torch
 from asset_scenes import BLUE, RED, two_colored_ball
 
+from mesh_scenes import baked_from
 from splatsmith.cameras import orbit
 from splatsmith.errors import InputError
-from splatsmith.export.meshing import textured
 from splatsmith.export.meshing.bake import with_texture
 from splatsmith.export.meshing.mesh import Mesh as Asset
 from splatsmith.export.meshing.surface import decimated, density_surface
@@ -28,10 +28,7 @@ WANTED = {"resolution": 24, "faces": 500, "texture": SIZE}
 
 @pytest.fixture(autouse=True, scope="module")
 def few_views():
-    """Colors from fewer and smaller pictures, to be quick."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(textured, "VIEWS", 16)
-        patch.setattr(textured, "VIEW_SIZE", 64)
+    with baked_from(16, 64):
         yield
 
 
