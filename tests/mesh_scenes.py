@@ -1,10 +1,13 @@
 """Meshes that the tests draw, and the plainest truths about triangles."""
 
 import math
+from contextlib import contextmanager
 
+import pytest
 import torch
 
 from splatsmith.cameras import orbit
+from splatsmith.export.meshing import textured
 
 
 def sphere(rings: int = 12, radius: float = 0.7, dtype=torch.float32):
@@ -49,3 +52,12 @@ def flat(corners, dtype=torch.float32):
     """Corners (x, y, w) in pixels and camera z as homogeneous pixels of one view."""
     at = torch.tensor(corners, dtype=dtype)
     return torch.cat([at[:, :2] * at[:, 2:], at[:, 2:]], dim=1)[None]
+
+
+@contextmanager
+def baked_from(views, size):
+    """Textured scenes take their colors from fewer and smaller pictures, to be quick."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(textured, "VIEWS", views)
+        patch.setattr(textured, "VIEW_SIZE", size)
+        yield

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mesh_scenes import baked_from
 from splatsmith.cli.mesh import add_mesh
 from splatsmith.export import write_ply
 from splatsmith.export.meshing import MeshSettings
@@ -62,6 +63,43 @@ def test_mistakes_are_one_message(call, scene, tmp_path, monkeypatch, arguments,
     assert code == 2
     assert wrong.count("\n") == 1
     assert message in wrong
+
+
+REFINED = """
+title = "Refined, tiny"
+output = { save_every = 9, snapshots = 1, frames = 2, size = 16 }
+
+[[stage]]
+name = "shape"
+steps = 1
+views = 1
+size = 16
+start = { kind = "ball", count = 60, radius = 0.5, opacity = 0.9, falloff = "constant" }
+
+[[stage]]
+name = "texture"
+steps = 1
+views = 1
+size = 16
+convert = { kind = "textured", texture = 64, faces = 100, resolution = 12 }
+score = { kind = "refine", steps = 1 }
+rates = { kind = "textured" }
+regularize = { kind = "surface" }
+"""
+
+
+def test_a_run_that_ended_in_a_textured_mesh_hands_that_out(call, prior_file, tmp_path):
+    recipe, out = tmp_path / "refined.toml", tmp_path / "run"
+    recipe.write_text(REFINED)
+    told = ("--recipe", recipe, "--prior", prior_file, "--out", out, "--mesh")
+    with baked_from(6, 32):
+        code, said, wrong = call("generate", "a red ball", *told)
+    assert code == 0, wrong
+    first, *paths, summary, asset = said.splitlines()
+    assert "faces in" in first
+    assert str(out / "asset.glb") in paths  # The run wrote it; --mesh only says what it is.
+    assert asset == str(out / "asset.glb")
+    assert summary.endswith("texture of 64 x 64 from the run")
 
 
 def test_a_run_gets_its_mesh_and_says_so(tmp_path):

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 import torch
 
+from mesh_scenes import baked_from
 from splatsmith import InputError, generate
 from splatsmith.priors.analytic import AnalyticPrior
 from splatsmith.recipes.load import overridden, parse_recipe
@@ -51,7 +52,18 @@ regularize = {{ kind = "{regularize}" }}
 """
 GRID = LATER.format(name="tetrahedra", regularize="surface")
 MESH = LATER.format(name="mesh", regularize="surface")
+TEXTURED = LATER.format(name="textured", regularize="surface")
 SPLATS = LATER.format(name="gaussians", regularize="gaussians")
+
+LATER_STAGES = {"tetrahedra": GRID, "mesh": MESH, "textured": TEXTURED, "gaussians": SPLATS}
+SMALL = {
+    "tetrahedra": ["tetrahedra.convert.resolution=12"],
+    "mesh": ["mesh.convert.resolution=12"],
+    "textured": [
+        f"textured.convert.{key}" for key in ("resolution=12", "faces=80", "texture=64")
+    ],
+    "gaussians": [],
+}
 
 IN_FIELD = {
     "rates.encoding": "0.0",
@@ -131,6 +143,11 @@ IN_GRID = {
     "mesh.rates.vertices": "0.0",
     "mesh.rates.logit_colors": "0.0",
     "mesh.regularize.laplacian": "1000.0",
+    "textured.convert.texture": "80",
+    "textured.convert.faces": "60",
+    "textured.convert.resolution": "16",
+    "textured.rates.vertices": "1e-3",
+    "textured.rates.logit_texture": "0.0",
     "gaussians.convert.count": "30",
     "gaussians.convert.opacity": "0.5",
 }
@@ -156,6 +173,12 @@ def disk(cameras):
 
 
 PRIOR = AnalyticPrior(targets=disk, resolution=SIZE, odds={"x": (0.9, 0.1)})
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_views():
+    with baked_from(6, 32):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -190,8 +213,8 @@ def test_a_changed_key_of_a_field_changes_a_run(name, fingerprint):
 
 @pytest.mark.parametrize("name", IN_GRID)
 def test_a_changed_key_of_a_surface_changes_a_run(name, fingerprint):
-    text = HEAD + FIELD + {"tetrahedra": GRID, "mesh": MESH}.get(name.split(".")[0], SPLATS)
-    small = [] if "gaussians" in name else [f"{name.split('.')[0]}.convert.resolution=12"]
+    text = HEAD + FIELD + LATER_STAGES[name.split(".")[0]]
+    small = SMALL[name.split(".")[0]]
     change = f"{name}={IN_GRID[name]}"
     assert fingerprint(text, small) != fingerprint(text, [*small, change])
 

@@ -19,6 +19,9 @@ TIMES = "times = { kind = 'uniform', low = 0.1, high = 0.9 }"
 # With less noise, this tiny world is sure which of its two pictures it sees, and what finds
 # its noise there cannot tell a prompt from none.
 NOISY = "times = { kind = 'uniform', low = 0.85, high = 0.97 }, start = 0.7"
+# In several steps it would be sure again before the last one.
+ONCE = "times = { kind = 'uniform', low = 0.85, high = 0.97 }, steps = 1"
+KEYS = {"ism": NOISY, "sdi": NOISY, "refine": ONCE}
 COMMON = {
     "weight": "fantasia",
     "clamp": "true",
@@ -39,6 +42,7 @@ CHANGES = {
     "nfsd": COMMON | {"guidance": "40.0", "below": "0.6"},
     "ism": GUIDED | {"interval": "0.2", "stride": "0.03", "start": "0.6"},
     "sdi": GUIDED | {"inversion": "2.0", "stride": "0.03", "start": "0.6", "eta": "0.0"},
+    "refine": GUIDED | {"steps": "2"},
 }
 KINDS = {hints(kind)["kind"].__args__[0]: kind for kind in typing.get_args(ScoreSettings)}
 
@@ -56,8 +60,7 @@ def test_no_key_is_forgotten():
     [(k, name) for k in CHANGES if k != "sds" for name in CHANGES[k]],
 )
 def test_a_changed_key_changes_a_run(kind, name, fingerprints, tmp_path):  # noqa: F811
-    keys = NOISY if kind in ("ism", "sdi") else TIMES
-    base = [f"shape.score={{ kind = '{kind}', {keys} }}"]
+    base = [f"shape.score={{ kind = '{kind}', {KEYS.get(kind, TIMES)} }}"]
     if name == "clamp":
         strong = "positive" if kind == "csd" else "guidance"
         base.append(f"shape.score.{strong}=60.0")

@@ -212,7 +212,7 @@ def test_overrides():
         ("shape.rates.positon=1", 'stage "shape", key rates.positon: unknown key.'),
         ("shape.rates.means=3.0", "key rates: means must lie in 0 to 1, got 3.0."),
         ("shape.rates.means=-1e-3", "key rates: means must lie in 0 to 1, got -0.001."),
-        ("shape.score.kind=sdss", "must be one of sds, sjc, csd, nfsd, ism, sdi, vsd, got"),
+        ("shape.score.kind=sdss", "one of sds, sjc, csd, nfsd, ism, sdi, vsd, refine, got"),
         ("shape.score.kind=sdss", 'Did you mean "sds"?'),
         ("shape.score.guidance={start=9.0}", "key score.guidance.end: is missing."),
         ("shape.score.guidance={start=9.0, end=-1.0}", "guidance must lie in 0 to 1000"),

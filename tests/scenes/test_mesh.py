@@ -8,6 +8,7 @@ from torch import nn
 
 from mesh_scenes import sphere, views
 from splatsmith.errors import InputError
+from splatsmith.render.mesh import Hits
 from splatsmith.render.shading import Shading
 from splatsmith.scenes.mesh import Mesh
 from splatsmith.scenes.paint import FieldColors, ImageTexture, colors_to_logits
@@ -117,6 +118,49 @@ def test_an_image_is_the_right_way_up(gen):
     assert paint.logit_texture.grad.abs().sum() > 0
 
 
+def seamed(gen):
+    """Two triangles of a square, each on a piece of its own in an image of 6 x 8 pixels."""
+    vertices = torch.tensor([[0.0, -1, -1], [0, 1, -1], [0, 1, 1], [0, -1, 1]])
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
+    uv = torch.tensor(
+        [[0.05, 0.1], [0.4, 0.1], [0.4, 0.9], [0.6, 0.1], [0.95, 0.9], [0.6, 0.9]]
+    )
+    repeats = torch.arange(48).reshape(6, 8)
+    repeats[:, 3] = repeats[:, 2]  # the gap between the pieces shows what is left of it,
+    repeats[:, 4] = repeats[:, 5]  # or right of it
+    texture = torch.randn(6, 8, 3, generator=gen)
+    return vertices, faces, ImageTexture(texture, uv, torch.arange(6).reshape(2, 3), repeats)
+
+
+def test_pixels_that_repeat_others_show_and_move_them(gen):
+    vertices, faces, paint = seamed(gen)
+    image = paint.image()
+    assert torch.equal(image[:, 3], image[:, 2])
+    assert torch.equal(image[:, 2], torch.sigmoid(paint.logit_texture)[:, 2])
+    Mesh(vertices, faces, paint).render(views(1, 40, 40), torch.ones(3)).color.sum().backward()
+    assert (paint.logit_texture.grad[:, 3:5] == 0).all()
+    beside = paint.logit_texture.grad[:, 2].abs().sum()
+    alone = ImageTexture(paint.logit_texture, paint.uv, paint.uv_faces)
+    Mesh(vertices, faces, alone).render(views(1, 40, 40), torch.ones(3)).color.sum().backward()
+    assert beside > alone.logit_texture.grad[:, 2].abs().sum()
+
+
+def test_the_gradient_of_an_image_is_right(gen):
+    *_, paint = seamed(gen)
+    paint = paint.double()
+    corners = torch.rand(40, 3, generator=gen, dtype=torch.float64)
+    corners = corners / corners.sum(dim=1, keepdim=True)
+    hits = Hits(corners, torch.randint(2, (40,), generator=gen), corners)
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
+    texture = paint.logit_texture.detach().clone().requires_grad_()
+
+    def colors(logits):
+        return torch.func.functional_call(paint, {"logit_texture": logits}, (hits, faces))
+
+    paint.forward = paint.color
+    assert torch.autograd.gradcheck(colors, (texture,))
+
+
 def test_a_field_colors_points_of_the_world():
     vertices, faces = sphere(24)
     scene = Mesh(vertices, faces, FieldColors(Stripes()))
@@ -137,6 +181,7 @@ def test_state_brings_the_scene_back_exactly(gen):
     scenes = [
         Mesh.colored(vertices, faces, colors),
         Mesh(vertices, faces, image(gen, vertices, faces)),
+        Mesh(*seamed(gen)),
         Mesh(vertices, faces, FieldColors(Stripes())),
     ]
     cameras = views(1, 16, 16)
@@ -164,6 +209,10 @@ def test_wrong_meshes_are_refused_with_their_reason(gen):
         Mesh.colored(vertices, faces, torch.ones(2, 3))
     with pytest.raises(InputError, match="three corners"):
         Mesh(vertices, faces, image(gen, vertices, faces[:3]))
+    state = Mesh(*seamed(gen)).state()
+    for wrong in (state["repeats"] + 1, state["repeats"] - 1, state["repeats"][:3]):
+        with pytest.raises(InputError, match="repeats must name one of the image's 48 pixels"):
+            Mesh.from_state(state | {"repeats": wrong})
     with pytest.raises(InputError, match="tensors vertices and faces"):
         Mesh.from_state({"vertices": vertices})
     with pytest.raises(InputError, match="give a field"):

@@ -72,7 +72,8 @@ def generate(
         hide: do not say this phrase of the prompt of these views, such as smiling=back,side;
             "auto" hides what speaks of a face from the back.
         threads: how many threads to use; by default as torch decides.
-        mesh: write asset.glb too, a textured mesh (needs the extra "mesh").
+        mesh: write asset.glb too, a textured mesh (needs the extra "mesh"); recipes that end in
+            one write it in any case.
     """
     if resume is None and prompt is None and image is None:
         raise InputError('Say what to make, e.g. splatsmith generate "a red mushroom".')
@@ -116,12 +117,12 @@ def _tell(result: "Result", *, mesh: bool) -> None:
     for path in result.paths.values():
         print(path)
     if mesh:
-        from splatsmith.cli.mesh import ASSET, add_mesh, summary
+        from splatsmith.cli.mesh import add_mesh, summary
         from splatsmith.optimize.folder import RunFolder
 
         folder = RunFolder(result.paths["report"].parent)
         print(summary(add_mesh(folder)))
-        print(folder.root / ASSET)
+        print(folder.asset)
 
 
 def _reference(

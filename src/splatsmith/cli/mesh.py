@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from splatsmith.export.meshing import MadeMesh, MeshSettings
     from splatsmith.optimize.folder import RunFolder
 
-ASSET = "asset.glb"
 COLORED_VERTICES = (".ply", ".stl")  # formats that have no texture
 
 
@@ -108,18 +107,22 @@ def write_made(
 
 
 def add_mesh(folder: "RunFolder", settings: "MeshSettings | None" = None) -> dict[str, Any]:
-    """Write asset.glb beside a finished run's scene.ply, and into its report what it is."""
+    """Write asset.glb beside a finished run's scene.ply, and into its report what it is.
+
+    A run that ended in a textured mesh has it already, and no other is made.
+    """
     from splatsmith.export import read_ply
     from splatsmith.export.mesh_files import Material
     from splatsmith.export.meshing import make_mesh
     from splatsmith.files import sha256_of
 
-    path = folder.root / ASSET
+    path, report = folder.asset, folder.read_report()
+    if path.exists() and report.get("metrics", {}).get("scene") == "textured":
+        return dict(report["mesh"])
     made = make_mesh(read_ply(folder.scene), settings)
     write_made(path, made, Material(), origin="base", size=None, up=None)
-    report = folder.read_report()
     report["mesh"] = dict(made.report)
-    report["sha256"] = {**report.get("sha256", {}), ASSET: sha256_of(path)}
+    report["sha256"] = {**report.get("sha256", {}), path.name: sha256_of(path)}
     del report["format"]  # The folder writes it itself.
     folder.write_report(report)
     return report["mesh"]
@@ -128,8 +131,10 @@ def add_mesh(folder: "RunFolder", settings: "MeshSettings | None" = None) -> dic
 def summary(report: Any) -> str:
     """One line about a mesh that was made."""
     closed = "watertight" if report["watertight"] else f"{report['open_edges']} open edges"
+    about = f"{report['faces']} faces, {closed}, {report['parts']} parts"
+    if "psnr" not in report:
+        return f"{about}, texture of {' x '.join(map(str, report['texture']))} from the run"
     level = f", level {report['level']:g}" if "level" in report else ""
     return (
-        f"{report['faces']} faces, {closed}, {report['parts']} parts{level}, "
-        f"{report['psnr']:.1f} dB against the splats, {report['seconds']:.1f} s"
+        f"{about}{level}, {report['psnr']:.1f} dB against the splats, {report['seconds']:.1f} s"
     )

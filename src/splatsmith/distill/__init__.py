@@ -15,6 +15,7 @@ from splatsmith.distill.scores import (
     SJC,
     VSD,
     OwnModel,
+    Refine,
     ScoreSettings,
     distill,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "OwnModel",
     "Question",
     "Ramp",
+    "Refine",
     "Score",
     "ScoreSettings",
     "Times",

@@ -27,6 +27,7 @@ from splatsmith.optimize.plan import Plan
 from splatsmith.optimize.result import Result
 from splatsmith.optimize.state import RunState
 from splatsmith.optimize.streams import stream
+from splatsmith.optimize.texturing import is_textured, report_textured, write_textured
 from splatsmith.optimize.timers import Timers
 from splatsmith.scenes.gaussians import Gaussians
 from splatsmith.scenes.handover import handed_out
@@ -68,13 +69,16 @@ def write_assets(plan: Plan, folder: RunFolder, state: RunState, book: Book) -> 
 
 
 def write_scene(folder: RunFolder, scene: Scene, generator: torch.Generator) -> None:
-    """The asset that every viewer reads; scenes of other kinds also as they are.
+    """The asset that every viewer reads; scenes of other kinds also as they are, textured ones
+    as a mesh that an engine reads too.
 
     A scene without a surface has no asset; that is said by a warning, and the run is not lost.
     """
     if not isinstance(scene, Gaussians):
         tensors = {name: t.detach().contiguous() for name, t in scene.state().items()}
         replace_file(folder.tensors, save(tensors, metadata={"kind": str(kind_of(scene))}))
+    if is_textured(scene):
+        write_textured(folder.asset, scene)
     try:
         splats = handed_out(scene, generator)
     except InputError as error:
@@ -126,6 +130,8 @@ def progress_report(
     }
     if state is not None:
         report["metrics"] = metrics(state, timers)
+        if done and is_textured(state.scene):
+            report["mesh"] = report_textured(state.scene)
     if done:
         files = [path for name, path in folder.present().items() if name != "report"]
         report["sha256"] = {path.name: sha256_of(path) for path in files}

@@ -66,6 +66,11 @@ class RunFolder:
         return self.root / "optimized.safetensors"
 
     @property
+    def asset(self) -> Path:
+        """The textured mesh, if the run made one or was asked for it."""
+        return self.root / "asset.glb"
+
+    @property
     def turntable(self) -> Path:
         """A film of one turn around the scene."""
         return self.root / "turntable.mp4"

@@ -9,6 +9,7 @@ from typing import Any
 
 from splatsmith.distill import VSD, Guided
 from splatsmith.errors import InputError
+from splatsmith.export.meshing.extras import check_installed
 from splatsmith.images import Reference
 from splatsmith.optimize.hull import check_hull
 from splatsmith.optimize.priors import GivenOptions, Named, opened
@@ -157,6 +158,8 @@ def make_plan(
     plan = _begun(plan, start)
     if needs_marching_cubes(recipe.kinds):
         check_marching_cubes()
+    if "textured" in recipe.kinds:
+        check_installed()
     return replace(plan, notes=(*dict.fromkeys(notes), *plan.notes))
 
 

@@ -17,6 +17,7 @@ from splatsmith.distill import (
     VSD,
     Distilled,
     Guided,
+    Refine,
     at,
     distill,
     distillation_loss,
@@ -118,9 +119,12 @@ def total_loss(
     setting: Setting, state: RunState, seen: Seen, distilled: Distilled
 ) -> Float[Tensor, ""]:
     """The one loss, the same on pictures if the recipe says so, and what is asked beside."""
-    loss = distillation_loss(seen.x, distilled)
-    if weight := at(setting.stage.score.image_loss, setting.progress(state.step)):
-        loss = loss + weight * picture_loss(seen.picture.color, setting.prior, distilled)
+    score, color = setting.stage.score, seen.picture.color
+    # The refined picture is compared as a picture, whatever space the prior works in.
+    pulls = [] if isinstance(score, Refine) else [distillation_loss(seen.x, distilled)]
+    if weight := at(score.image_loss, setting.progress(state.step)):
+        pulls.append(weight * picture_loss(color, setting.prior, distilled))
+    loss = sum(pulls[1:], pulls[0])
     extras = regularized(setting, state, seen, distilled), held_to_picture(setting, state)
     for extra in extras:
         loss = loss if extra is None else loss + extra

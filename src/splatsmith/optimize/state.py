@@ -15,9 +15,9 @@ from splatsmith.errors import InputError
 from splatsmith.optimize.moments import moments_of, restore_moments
 from splatsmith.optimize.own_model import Learner
 from splatsmith.optimize.setting import Setting
+from splatsmith.optimize.texturing import handed_on
 from splatsmith.recipes.schema import Adam, Stage
 from splatsmith.scenes.gaussians import Gaussians
-from splatsmith.scenes.handover import converted
 from splatsmith.scenes.kinds import Scene, restored
 from splatsmith.scenes.upkeep import UpkeepState
 
@@ -63,7 +63,7 @@ class RunState:
         Optimizer, upkeep and own model start afresh.
         """
         if stage.convert is not None:
-            self.scene = converted(stage.convert, self.scene, generator)
+            self.scene = handed_on(stage.convert, self.scene, generator)
         self.optimizer = make_optimizer(self.scene, stage.adam)
         self.upkeep = fresh_upkeep(self.scene)
         self.own = own

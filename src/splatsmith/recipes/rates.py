@@ -88,7 +88,19 @@ class MeshRates:
         _check(self)
 
 
-AnyRates = Rates | FieldRates | TetrahedraRates | MeshRates
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TexturedRates:
+    """The same for a mesh with a texture."""
+
+    kind: Literal["textured"] = "textured"
+    vertices: Rate = 0.0  # world units
+    logit_texture: Rate = 5e-2  # logit, at the texture's pixels
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+AnyRates = Rates | FieldRates | TetrahedraRates | MeshRates | TexturedRates
 
 
 def rate_at(rates: AnyRates, name: str, progress: float) -> float:

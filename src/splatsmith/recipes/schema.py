@@ -15,10 +15,10 @@ from splatsmith.optimize.lamp import Lamp
 from splatsmith.optimize.reference import ReferenceView
 from splatsmith.optimize.regularizers import AnyRegularize, Regularize
 from splatsmith.optimize.surface_regularizers import SurfaceRegularize
+from splatsmith.optimize.texturing import AnyConvert
 from splatsmith.priors.pretrained.catalog import PUBLISHED
 from splatsmith.priors.shipped import SHIPPED
 from splatsmith.recipes.rates import AnyRates, Rates
-from splatsmith.scenes.handover import Convert
 from splatsmith.scenes.kinds import AnyStart, FieldStart, Kind, kind_of_start
 from splatsmith.scenes.upkeep import Upkeep
 
@@ -55,7 +55,7 @@ class Stage:
     prior: str = ""  # short name of a prior; empty: the run's own
     view_words: bool = True  # say "front view" and the like after the prompt
     start: AnyStart | None = None  # the first stage needs it, later ones have none
-    convert: Convert | None = None  # go on with the scene as another kind; not in the first
+    convert: AnyConvert | None = None  # go on with the scene as another kind; not in the first
     cameras: OrbitSampler = field(default_factory=OrbitSampler)
     score: ScoreSettings = field(default_factory=SDS)
     rates: AnyRates = field(default_factory=Rates)

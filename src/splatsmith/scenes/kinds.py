@@ -15,11 +15,12 @@ from splatsmith.scenes.field import Field
 from splatsmith.scenes.field_settings import FieldSettings
 from splatsmith.scenes.gaussians import Gaussians
 from splatsmith.scenes.mesh import Mesh
+from splatsmith.scenes.paint import ImageTexture
 from splatsmith.scenes.point_starts import Hull, Points
 from splatsmith.scenes.starts import Ball, SmallBall, StartSettings, begin
 from splatsmith.scenes.tetrahedra import BOUND, Tetrahedra
 
-Kind = Literal["gaussians", "field", "tetrahedra", "mesh"]
+Kind = Literal["gaussians", "field", "tetrahedra", "mesh", "textured"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
@@ -98,11 +99,15 @@ def restored(kind: Kind, state: Mapping[str, Tensor]) -> Scene:
         return Field.from_state(state)
     if kind == "tetrahedra":
         return Tetrahedra.from_state(state)
-    return Mesh.from_state(state) if kind == "mesh" else Gaussians.from_state(state)
+    if kind in ("mesh", "textured"):
+        return Mesh.from_state(state)
+    return Gaussians.from_state(state)
 
 
 def kind_of(scene: Scene) -> Kind:
-    """Which kind a scene is."""
+    """Which kind a scene is; a mesh with an image around it is "textured"."""
+    if isinstance(scene, Mesh) and isinstance(scene.paint, ImageTexture):
+        return "textured"
     kinds: dict[type, Kind] = {Field: "field", Tetrahedra: "tetrahedra", Mesh: "mesh"}
     return kinds.get(type(scene), "gaussians")
 

@@ -134,3 +134,16 @@ def _check(vertices: Tensor, faces: Tensor, paint: Paint) -> None:
                 "faces; give each its three corners in uv."
             )
         check_faces(paint.uv_faces, len(paint.uv))
+        _check_repeats(paint)
+
+
+def _check_repeats(paint: ImageTexture) -> None:
+    size, repeats = paint.logit_texture.shape[:2], paint.repeats
+    if repeats is None:
+        return
+    fits = repeats.shape == size and 0 <= int(repeats.min()) <= int(repeats.max())
+    if not fits or int(repeats.max()) >= size.numel():
+        raise InputError(
+            f"repeats must name one of the image's {size.numel()} pixels for each of them, got "
+            f"{int(repeats.min())} to {int(repeats.max())} in shape {tuple(repeats.shape)}."
+        )

@@ -60,28 +60,44 @@ class ImageTexture(nn.Module):
 
     The first row of `logit_texture` is the top, v = 1, as in glTF's pictures seen upright. Each
     face has corners of its own in `uv`, by `uv_faces`, so that the image may have seams.
+
+    `repeats` says for each pixel which one (row * width + column) it shows. Pixels beside a
+    piece of the surface repeat its border, so that what is blended at a seam is always a color
+    of the surface, and follows it when it is optimized. None: each pixel shows itself.
     """
 
     logit_texture: nn.Parameter
     uv: Tensor
     uv_faces: Tensor
+    repeats: Tensor | None
 
     def __init__(
         self,
         logit_texture: Float[Tensor, "height width 3"],
         uv: Float[Tensor, "corners 2"],
         uv_faces: Int[Tensor, "faces 3"],
+        repeats: Int[Tensor, "height width"] | None = None,
     ) -> None:
         super().__init__()
         self.logit_texture = nn.Parameter(logit_texture.detach().clone())
         self.register_buffer("uv", uv.detach().clone())
         self.register_buffer("uv_faces", uv_faces.detach().clone())
+        told = None if repeats is None else repeats.detach().long().clone()
+        self.register_buffer("repeats", told)
+
+    def image(self) -> Float[Tensor, "height width 3"]:
+        """What is around the mesh, 0..1, as it is drawn: pixels that repeat others do so."""
+        colors = torch.sigmoid(self.logit_texture)
+        if self.repeats is None:
+            return colors
+        rows = colors.reshape(-1, 3).index_select(0, self.repeats.reshape(-1))
+        return rows.reshape(colors.shape)
 
     def color(self, hits: Hits, faces: Int[Tensor, "faces 3"]) -> Float[Tensor, "points 3"]:
         """Bilinear between the image's pixel centers; beyond its rim the rim goes on."""
         place = interpolate_at(self.uv, self.uv_faces, hits.triangle, hits.barycentric)
         across = torch.stack([2 * place[:, 0] - 1, 1 - 2 * place[:, 1]], dim=-1)
-        image = torch.sigmoid(self.logit_texture).permute(2, 0, 1)[None]
+        image = self.image().permute(2, 0, 1)[None]
         found = F.grid_sample(
             image, across[None, None], padding_mode="border", align_corners=False
         )
@@ -92,12 +108,13 @@ class ImageTexture(nn.Module):
         return {"logit_texture": self.logit_texture}
 
     def state(self) -> dict[str, Tensor]:
-        """The image's logits and where the faces lie in it."""
-        return {
+        """The image's logits, where the faces lie in it, and what repeats, if any does."""
+        state = {
             "logit_texture": self.logit_texture.detach(),
             "uv": self.uv,
             "uv_faces": self.uv_faces,
         }
+        return state if self.repeats is None else state | {"repeats": self.repeats}
 
 
 class FieldColors(nn.Module):
@@ -133,7 +150,7 @@ def paint_from_state(state: Mapping[str, Tensor], field: nn.Module | None) -> Pa
     """
     if set(state) == {"logit_colors"}:
         return VertexColors(state["logit_colors"])
-    if set(state) == {"logit_texture", "uv", "uv_faces"}:
+    if set(state) - {"repeats"} == {"logit_texture", "uv", "uv_faces"}:
         return ImageTexture(**state)
     if state and all(name.startswith("field.") for name in state):
         if field is None:

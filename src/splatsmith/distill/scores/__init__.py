@@ -15,6 +15,7 @@ from splatsmith.distill.question import Distilled, Own, Question, Score, answere
 from splatsmith.distill.scores.csd import CSD, csd
 from splatsmith.distill.scores.ism import ISM, ism
 from splatsmith.distill.scores.nfsd import NFSD, nfsd
+from splatsmith.distill.scores.refine import Refine, refine
 from splatsmith.distill.scores.sdi import SDI, sdi
 from splatsmith.distill.scores.sds import SDS, sds
 from splatsmith.distill.scores.sjc import SJC, sjc
@@ -32,11 +33,12 @@ __all__ = [
     "SJC",
     "VSD",
     "OwnModel",
+    "Refine",
     "ScoreSettings",
     "distill",
 ]
 
-ScoreSettings = SDS | SJC | CSD | NFSD | ISM | SDI | VSD  # told apart by `kind`
+ScoreSettings = SDS | SJC | CSD | NFSD | ISM | SDI | VSD | Refine  # told apart by `kind`
 
 SCORES: dict[str, Score] = {
     "sds": sds,
@@ -46,6 +48,7 @@ SCORES: dict[str, Score] = {
     "ism": ism,
     "sdi": sdi,
     "vsd": vsd,
+    "refine": refine,
 }
 
 

@@ -7,11 +7,11 @@ background first. What no view sees takes the color of the nearest point on the 
 one does.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from splatsmith.cameras import Cameras
@@ -37,6 +37,23 @@ def with_vertex_colors(mesh: Mesh, views: Views) -> Mesh:
 def with_texture(mesh: Mesh, views: Views, size: int) -> tuple[Mesh, float]:
     """The mesh, cut open, with a texture; and the share of its pixels that no view saw."""
     flat = unwrapped(mesh, size)
+    found = baked(mesh, flat, views, size)
+    full = spread(found.picture, found.known)
+    bytes_ = np.round(full.clip(0, 1) * 255).astype(np.uint8)
+    return replace(flat, texture=bytes_), found.unseen
+
+
+@dataclass(frozen=True, eq=False)
+class Baked:
+    """A texture before it is widened beyond the seams; row 0 is v = 0."""
+
+    picture: Float[np.ndarray, "rows columns 3"]  # 0..1, 0 where nothing is known
+    known: Bool[np.ndarray, "rows columns"]  # pixels whose center lies on the surface
+    unseen: float  # share of those that no view saw
+
+
+def baked(mesh: Mesh, flat: Mesh, views: Views, size: int) -> Baked:
+    """What the views show of a mesh, laid out as in `flat`, which is the same mesh cut open."""
     found = texels(flat, size)
     place = vertex_paint(flat.vertices, flat.faces)(found.triangle, found.weight)
     normal = vertex_paint(flat.normals, flat.faces)(found.triangle, found.weight)
@@ -47,9 +64,7 @@ def with_texture(mesh: Mesh, views: Views, size: int) -> tuple[Mesh, float]:
     known = np.zeros(size * size, dtype=bool)
     picture[found.sample.numpy()] = _completed(place, color, weight).numpy()
     known[found.sample.numpy()] = True
-    full = spread(picture.reshape(size, size, 3), known.reshape(size, size))
-    bytes_ = np.round(full.clip(0, 1) * 255).astype(np.uint8)
-    return replace(flat, texture=bytes_), unseen
+    return Baked(picture.reshape(size, size, 3), known.reshape(size, size), unseen)
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """Packages of the extra "mesh", imported when they are first needed."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from splatsmith.errors import InputError
@@ -23,7 +24,17 @@ def needed(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise InputError(
-            f"Meshes need {PACKAGES[module]}, which is not installed: "
-            'pip install "splatsmith[mesh]".'
-        ) from error
+        raise _missing(PACKAGES[module]) from error
+
+
+def check_installed() -> None:
+    """InputError that names the extra unless all of its packages are there."""
+    for module, package in PACKAGES.items():
+        if find_spec(module.partition(".")[0]) is None:
+            raise _missing(package)
+
+
+def _missing(package: str) -> InputError:
+    return InputError(
+        f'Meshes need {package}, which is not installed: pip install "splatsmith[mesh]".'
+    )

@@ -30,16 +30,21 @@ def colored_by_texture(mesh: Mesh) -> Mesh:
     return replace(mesh, colors=texture_at(mesh.texture, mesh.uvs))
 
 
+def nearest_known(known: Bool[np.ndarray, "rows columns"]) -> Int[np.ndarray, "rows columns"]:
+    """For each pixel the nearest known one, as row * columns + column; at least one must be."""
+    rows, columns = needed("scipy.ndimage").distance_transform_edt(
+        ~known, return_distances=False, return_indices=True
+    )
+    return rows.astype(np.int64) * known.shape[1] + columns
+
+
 def spread(
     picture: Float[np.ndarray, "rows columns channels"], known: Bool[np.ndarray, "rows columns"]
 ) -> Float[np.ndarray, "rows columns channels"]:
     """The picture with each unknown pixel as the nearest known one (all zero if none is)."""
     if not known.any():
         return np.zeros_like(picture)
-    rows, columns = needed("scipy.ndimage").distance_transform_edt(
-        ~known, return_distances=False, return_indices=True
-    )
-    return picture[rows, columns]
+    return picture.reshape(-1, picture.shape[-1])[nearest_known(known)]
 
 
 def texture_paint(

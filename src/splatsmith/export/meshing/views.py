@@ -9,6 +9,7 @@ from torch import Tensor
 
 from splatsmith.cameras import Cameras, orbit, shifted
 from splatsmith.scenes.gaussians import Gaussians, color_to_sh
+from splatsmith.scenes.kinds import Scene
 
 FOVY = 30.0  # degrees; narrow, so that near and far parts are seen at like sizes
 ROOM = 1.05  # a ball around the object fills 1 / ROOM of the picture
@@ -52,9 +53,9 @@ def sphere_cameras(
 
 
 @torch.no_grad()
-def seen(scene: Gaussians, cameras: Cameras) -> Views:
-    """Draw a scene from all cameras, one after the other to save memory."""
-    like = scene.means
+def seen(scene: Scene, cameras: Cameras) -> Views:
+    """Draw a scene of any kind from all cameras, one after the other to save memory."""
+    like = next(iter(scene.parameters_by_name().values()))
     given = cameras.to(like.dtype).to(like.device)
     black = like.new_zeros(3)
     parts = []
