@@ -74,7 +74,7 @@ PHOTO = PriorTraining(
     kind="photo", minutes=60.0, small_share=0.0, no_camera=1.0, view_words=0.08, front_share=0.7
 )
 MULTIVIEW = PriorTraining(
-    kind="multiview", minutes=60.0, small_share=0.0, shape=replace(SMALL, views=4)
+    kind="multiview", minutes=85.0, small_share=0.0, shape=replace(SMALL, views=4)
 )
 # What turns a photo prior into one for four views: their order around, and nothing absolute.
 PHOTO_MULTIVIEW = replace(
