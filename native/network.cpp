@@ -96,7 +96,7 @@ void convolve(const Floats& x, const Floats& packed, const Maybe& bias, const Ma
   size_t width = (size_t)rounded_up(job.outputs);
   nb::gil_scoped_release release;
   if (by_tiles(job.inputs, size, stride, padding))
-    in_blocks(threads, job.tiles(), block_tiles, places * block_tiles * (job.inputs + width),
+    in_blocks(threads, job.tiles(), block_tiles, places * (block_tiles * (job.inputs + width) + 2 * skew),
               [&](int first, int last, float* room) {
                 kernels.convolve(job, first, last, room);
               });

@@ -16,6 +16,9 @@ constexpr int tile = 4;               // cells a side that are made at once
 constexpr int patch = tile + 2;       // cells a side that they depend on
 constexpr int places = patch * patch; // products a tile and pair of channels
 constexpr int block_tiles = 32;       // tiles that one task makes
+// Numbers between the planes of two places: a line of the cache more than the planes themselves,
+// whose sizes are powers of two times a little, or all 36 would fight for the same few lines.
+constexpr int skew = 16;
 constexpr int block_cells = 64;       // cells that one task makes of a plain convolution
 
 struct Convolve {
@@ -52,7 +55,8 @@ struct Kernels {
   int panel;  // outputs that are multiplied at once; `packed` has their number rounded up
   // weight [outputs, inputs, 3, 3] to packed [36, panels, inputs, panel].
   void (*pack)(const float* weight, int outputs, int inputs, float* packed);
-  // Tiles first to last - 1; room holds 36 * block_tiles * (inputs + outputs rounded up).
+  // Tiles first to last - 1; room holds twice 36 planes, of block_tiles rows of inputs, then of
+  // outputs rounded up, each with its skew.
   void (*convolve)(const Convolve& job, int first, int last, float* room);
   // weight [outputs, inputs, size, size] to packed [panels, size, size, inputs, panel].
   void (*pack_plain)(const float* weight, int outputs, int inputs, int size, float* packed);

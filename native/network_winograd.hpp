@@ -5,6 +5,7 @@ namespace KERNEL_ISA {
 
 using network::patch;
 using network::places;
+using network::skew;
 using network::tile;
 
 // The one-dimensional transforms at the points 0, 1, -1, 2, -2 and infinity.
@@ -72,7 +73,7 @@ INLINE Corner corner_of(const Convolve& job, int index) {
   return {index / each, within / job.columns() * tile, within % job.columns() * tile};
 }
 
-// V [places, block_tiles, inputs] from the cells around a tile; what lies outside is zero.
+// V [places, block_tiles, inputs], planes apart by their skew, from the cells around a tile; what lies outside is zero.
 inline void gather(const Convolve& job, const Corner& at, float* v) {
   const float* from[patch][patch];
   for (int i = 0; i < patch; ++i)
@@ -83,7 +84,7 @@ inline void gather(const Convolve& job, const Corner& at, float* v) {
                                         job.inputs
                           : nullptr;
     }
-  int64_t apart = (int64_t)block_tiles * job.inputs;
+  int64_t apart = (int64_t)block_tiles * job.inputs + skew;
   for (int c = 0; c < job.inputs; c += lanes) {
     Float half[patch][patch];
     for (int j = 0; j < patch; ++j) {
@@ -102,7 +103,7 @@ inline void gather(const Convolve& job, const Corner& at, float* v) {
 
 // A tile's cells from M [places, block_tiles, outputs rounded up].
 inline void scatter(const Convolve& job, const Corner& at, const float* m) {
-  int64_t apart = (int64_t)block_tiles * rounded_up(job.outputs);
+  int64_t apart = (int64_t)block_tiles * rounded_up(job.outputs) + skew;
   int rows = job.height - at.row < tile ? job.height - at.row : tile;
   int columns = job.width - at.column < tile ? job.width - at.column : tile;
   for (int k = 0; k < job.outputs; k += lanes) {
@@ -137,15 +138,16 @@ inline void scatter(const Convolve& job, const Corner& at, const float* m) {
 
 inline void convolve(const Convolve& job, int first, int last, float* room) {
   int64_t inputs = job.inputs, width = rounded_up(job.outputs);
-  float *v = room, *m = room + places * block_tiles * inputs;
+  int64_t v_apart = block_tiles * inputs + skew, m_apart = block_tiles * width + skew;
+  float *v = room, *m = room + places * v_apart;
   for (int t = first; t < last; ++t)
     gather(job, corner_of(job, t), v + (t - first) * inputs);
   for (int place = 0; place < places; ++place)
     for (int64_t k = 0; k < width; k += panel) {
       const float* b = job.packed + (place * width + k) * inputs;
       for (int t = 0; t < last - first; t += product_rows)
-        product(v + ((int64_t)place * block_tiles + t) * inputs, b,
-                m + ((int64_t)place * block_tiles + t) * width + k, inputs, width);
+        product(v + place * v_apart + t * inputs, b, m + place * m_apart + t * width + k,
+                inputs, width);
     }
   for (int t = first; t < last; ++t)
     scatter(job, corner_of(job, t), m + (t - first) * width);
