@@ -5,8 +5,8 @@ import shutil
 import pytest
 import tiny_views
 import torch
+from asked_views import CAMERAS, WORDS, noisy, seen
 from safetensors.torch import load_file, save_file
-from test_multiview import CAMERAS, WORDS, noisy, seen
 
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.priors.pretrained import open_pretrained

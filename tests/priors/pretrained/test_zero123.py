@@ -8,7 +8,7 @@ import pytest
 import tiny
 import tiny_views
 import torch
-from test_multiview import picture
+from asked_views import picture
 
 from splatsmith.cameras import orbit
 from splatsmith.distill import SDS, distill, distillation_loss

@@ -6,7 +6,7 @@ import pytest
 import tiny
 import tiny_views
 import torch
-from test_multiview import picture
+from asked_views import picture
 
 from splatsmith.errors import InputError
 from splatsmith.priors.prediction import Prediction
