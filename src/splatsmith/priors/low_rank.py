@@ -1,9 +1,9 @@
 """The embedded prior with a low-rank update of its weights, for one scene.
 
 Hu et al. 2021 (LoRA): a weight W of a convolution or of attention becomes W + B A, with A of
-few rows and B of few columns. B begins at zero, so the network begins as it is, to the last
-bit. Beside it the adapter learns an embedding of the scene's own cameras, which enters where
-the sentence does (ProlificDreamer, Wang et al. 2023, adds it to the embedding of time).
+few rows and B of few columns. B begins at zero, so the network begins as it is. Beside it the
+adapter learns an embedding of the scene's own cameras, which enters where the sentence does
+(ProlificDreamer, Wang et al. 2023, adds it to the embedding of time).
 """
 
 from dataclasses import dataclass, replace

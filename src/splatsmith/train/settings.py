@@ -82,7 +82,7 @@ PHOTO_MULTIVIEW = replace(
 )
 ZERO123 = PriorTraining(
     kind="zero123",
-    minutes=60.0,
+    minutes=62.0,
     small_share=0.0,
     no_camera=1.0,  # absolute ones: a photo's azimuth is unknown
     view_words=0.0,
