@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from splatsmith.distill import TIMES, BandTimes, FallingTimes, UniformTimes
@@ -38,6 +38,12 @@ any_times = st.one_of(
 
 
 @given(times=any_times, progress=share, views=st.integers(1, 9), seed=st.integers(0, 2**31))
+@example(
+    times=BandTimes(low=(0.0, 2.6294530802875207e-37), high=(1.0, 2.6294530802875207e-37)),
+    progress=1.0,
+    views=1,
+    seed=0,
+)
 def test_times_stay_in_their_window(times, progress, views, seed):
     low, high = times.window(progress)
     t = times.sample(progress, views, torch.Generator().manual_seed(seed))

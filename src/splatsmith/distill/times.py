@@ -136,7 +136,7 @@ class BandTimes:
             line[after - 1] + (line[after] - line[after - 1]) * share
             for line in (self.low, self.high)
         )
-        return low, high
+        return low, max(low, high)  # where both meet, each was rounded on its own
 
     def sample(
         self, progress: float, views: int, generator: torch.Generator
