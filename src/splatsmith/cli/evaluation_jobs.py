@@ -38,6 +38,7 @@ from splatsmith.images import Reference
 from splatsmith.optimize import run
 from splatsmith.optimize.finish import peak_memory_mib
 from splatsmith.optimize.plan import Plan, make_plan
+from splatsmith.priors.protocol import sees_image
 from splatsmith.recipes.load import load_recipe, overridden
 from splatsmith.recipes.pace import paced
 from splatsmith.recipes.schema import Recipe
@@ -228,8 +229,8 @@ def taken(prompt: str, tier: Tier) -> Reference | None:
 
 def words_of(bench: Bench, prompt: str) -> str:
     """What a run is told: nothing, if its prior is shown it instead."""
-    sees = bench.tier.image is not None and getattr(bench.plan.prior.prior, "sees_image", False)
-    return "" if sees else prompt
+    shown_instead = bench.tier.image is not None and sees_image(bench.plan.prior.prior)
+    return "" if shown_instead else prompt
 
 
 def start(bench: Bench, prompt: str) -> Gaussians:

@@ -15,7 +15,7 @@ from splatsmith.optimize.hull import check_hull
 from splatsmith.optimize.priors import GivenOptions, Named, opened
 from splatsmith.optimize.setting import Setting
 from splatsmith.optimize.start import GivenStart, Source, given_start, recipe_for_given
-from splatsmith.priors.protocol import Adaptable, LargePrior, Prior
+from splatsmith.priors.protocol import Adaptable, LargePrior, Prior, sees_image
 from splatsmith.priors.shipped import SHIPPED
 from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.recipes.load import recipe_toml
@@ -195,7 +195,7 @@ def _told(image: Reference) -> dict[str, Any]:
 def _check_image(plan: Plan) -> None:
     """Refuse a picture that is missing, or of which nothing would be made."""
     image, stages = plan.prompt.image, plan.recipe.stage
-    seeing = {stage.name for stage in stages if _sees_image(plan.prior_of(stage))}
+    seeing = {stage.name for stage in stages if sees_image(plan.prior_of(stage))}
     asking = {stage.name for stage in stages if stage.reference is not None}
     holding = {stage.name for stage in stages if stage.reference and stage.reference.holds}
     if image is None:
@@ -216,11 +216,6 @@ def _check_image(plan: Plan) -> None:
             f"The prior of stage {blind[0]!r} knows things by words, not by pictures; say what "
             f'the picture shows, such as "a red mushroom", or give another --prior.'
         )
-
-
-def _sees_image(prior: Prior) -> bool:
-    """Whether a picture in the prompt is part of what the prior is told."""
-    return bool(getattr(prior, "sees_image", False))
 
 
 def _check_fit(stage: Stage, prior: Prior) -> None:

@@ -7,7 +7,7 @@ adapter learns an embedding of the scene's own cameras, which enters where the s
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -24,17 +24,46 @@ from splatsmith.prompts.prompt import Prompt
 if TYPE_CHECKING:
     from splatsmith.priors.embedded import EmbeddedCondition, EmbeddedPrior
 
+Told = TypeVar("Told")  # what a prior is told of each view
+
 POSE_NUMBERS = 12  # world_from_camera without its last row
 POSE_WIDTH = 64
 
 
 @dataclass(frozen=True)
-class AdaptedCondition:
+class AdaptedCondition(Generic[Told]):
     """What the prior is told of each view, and the pose of its camera; all zero if unknown."""
 
-    told: "EmbeddedCondition"
+    told: Told
     pose: Float[Tensor, "views 12"]
     known: Float[Tensor, "views"]
+
+
+class PosedAdapter(nn.Module):
+    """What adapters know of cameras: an embedding that is zero until it has learned."""
+
+    def begin_pose(
+        self, width: int, generator: torch.Generator, device: torch.device | str = "cpu"
+    ) -> None:
+        """Make the embedding, `width` numbers; the next draw of the generator decides it."""
+        first = torch.rand(POSE_WIDTH, POSE_NUMBERS, generator=generator) * 2 - 1
+        self.pose_in = nn.Parameter((first / POSE_NUMBERS**0.5).to(device))
+        self.pose_out = nn.Parameter(torch.zeros(width, POSE_WIDTH, device=device))
+
+    def embedded_pose(self, condition: AdaptedCondition[Any]) -> Float[Tensor, "views width"]:
+        """The embedding of each camera; zero where it is unknown."""
+        pose, known = condition.pose.to(self.pose_in), condition.known.to(self.pose_in)
+        hidden = torch.nn.functional.silu(pose @ self.pose_in.T)
+        return (hidden @ self.pose_out.T) * known[:, None]
+
+
+def posed(
+    told: Told, cameras: Cameras, known: Float[Tensor, "views"]
+) -> AdaptedCondition[Told]:
+    """What is told, with the cameras' poses: world_from_camera without its last row."""
+    rotation = cameras.viewmat[:, :3, :3].transpose(1, 2)
+    pose = torch.cat([rotation, cameras.position[:, :, None]], dim=2).flatten(1)
+    return AdaptedCondition(told, pose.float(), known.float())
 
 
 def adapted_weights(net: nn.Module) -> dict[str, Tensor]:
@@ -70,7 +99,7 @@ class LowRank(nn.Module):
         return weight + update
 
 
-class EmbeddedAdapter(nn.Module):
+class EmbeddedAdapter(PosedAdapter):
     """The embedded prior as one scene bends it; implements `Adapter`."""
 
     def __init__(self, prior: "EmbeddedPrior", rank: int, generator: torch.Generator) -> None:
@@ -81,10 +110,7 @@ class EmbeddedAdapter(nn.Module):
         self.updates = nn.ModuleList(
             LowRank(weight, rank, generator) for weight in adapted_weights(prior.net).values()
         )
-        shape = prior.net.shape
-        first = torch.rand(POSE_WIDTH, POSE_NUMBERS, generator=generator) * 2 - 1
-        self.pose_in = nn.Parameter(first / POSE_NUMBERS**0.5)
-        self.pose_out = nn.Parameter(torch.zeros(shape.text_width, POSE_WIDTH))
+        self.begin_pose(prior.net.shape.text_width, generator)
 
     def parameters_by_name(self) -> dict[str, nn.Parameter]:
         """A and B of every update, and the embedding of the pose."""
@@ -92,19 +118,17 @@ class EmbeddedAdapter(nn.Module):
 
     def condition(
         self, prompt: Prompt, cameras: Cameras, known: Float[Tensor, "views"]
-    ) -> AdaptedCondition:
+    ) -> AdaptedCondition["EmbeddedCondition"]:
         """Caption and view words as the prior is told them; the camera where it is known."""
         told = self._prior[0].condition(prompt, cameras)
         told = replace(told, camera=told.camera * known[:, None].to(told.camera))
-        rotation = cameras.viewmat[:, :3, :3].transpose(1, 2)
-        pose = torch.cat([rotation, cameras.position[:, :, None]], dim=2).flatten(1)
-        return AdaptedCondition(told, pose.float(), known.float())
+        return posed(told, cameras, known)
 
     def predict(
         self,
         x_t: Float[Tensor, "views channels rows columns"],
         t: Float[Tensor, "views"],
-        condition: AdaptedCondition,
+        condition: AdaptedCondition["EmbeddedCondition"],
     ) -> Prediction:
         """One pass of the updated network; native in v."""
         prior = self._prior[0]
@@ -123,8 +147,7 @@ class EmbeddedAdapter(nn.Module):
             v = functional_call(prior.net, updated, arguments)
         return Prediction.of("v", v.to(x_t.dtype), x_t, t, prior.schedule)
 
-    def _with_pose(self, text: Text, condition: AdaptedCondition) -> Text:
+    def _with_pose(self, text: Text, condition: AdaptedCondition[Any]) -> Text:
         """The sentence with the camera's embedding added, which the signal then carries."""
-        hidden = torch.nn.functional.silu(condition.pose @ self.pose_in.T)
-        added = (hidden @ self.pose_out.T) * condition.known[:, None]
+        added = self.embedded_pose(condition)
         return replace(text, sentence=text.sentence + added.to(text.sentence.dtype))

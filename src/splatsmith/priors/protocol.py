@@ -29,6 +29,7 @@ __all__ = [
     "SeeingPrior",
     "Sight",
     "knows_cameras",
+    "sees_image",
 ]
 
 
@@ -186,6 +187,11 @@ class LargePrior(Protocol):
     def release(self) -> None:
         """Free its weights; they are loaded again if it is asked once more."""
         ...
+
+
+def sees_image(prior: Prior) -> bool:
+    """Whether a picture in the prompt is part of what a prior is told."""
+    return bool(getattr(prior, "sees_image", False))
 
 
 def knows_cameras(prior: Prior) -> bool:

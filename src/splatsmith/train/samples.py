@@ -10,7 +10,7 @@ from splatsmith.cameras.convention import orbit
 from splatsmith.distill.sampling import sample_pictures
 from splatsmith.export.sheet import labeled_grid, save_png
 from splatsmith.images import Reference
-from splatsmith.priors.protocol import Prior
+from splatsmith.priors.protocol import Prior, sees_image
 from splatsmith.prompts.prompt import Prompt
 from splatsmith.toybox.drawing import render
 from splatsmith.toybox.objects import draw_object
@@ -29,7 +29,7 @@ def sample_sheet(prior: Prior, path: Path, *, steps: int = 20, guidance: float =
     that sees pictures; each then begins its row. Views that are not denoised together are
     drawn from noise of their own: nothing but what they are told holds them together.
     """
-    pictured = bool(getattr(prior, "sees_image", False))
+    pictured = sees_image(prior)
     asked = pictured_objects() if pictured else [Prompt(text=text) for text in dev_prompts()]
     generator = torch.Generator().manual_seed(0)
     rows = [

@@ -7,7 +7,6 @@ prior's own network, asleep unless it is asked, so that no second network is in 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError
-from splatsmith.priors.low_rank import POSE_NUMBERS, POSE_WIDTH
+from splatsmith.priors.low_rank import AdaptedCondition, PosedAdapter, posed
 from splatsmith.priors.prediction import Prediction
 from splatsmith.priors.pretrained.text import Told
 from splatsmith.prompts.prompt import Prompt
@@ -28,16 +27,7 @@ PROJECTIONS = ["to_q", "to_k", "to_v", "to_out.0"]  # of attention, by diffusers
 NAME = "scene"  # of the update, within the network
 
 
-@dataclass(frozen=True)
-class AdaptedTold:
-    """What the prior is told of each view, and the pose of its camera; all zero if unknown."""
-
-    told: Told
-    pose: Float[Tensor, "views 12"]
-    known: Float[Tensor, "views"]
-
-
-class PretrainedAdapter(nn.Module):
+class PretrainedAdapter(PosedAdapter):
     """The prior as one scene bends it; implements `Adapter`.
 
     Raises InputError for networks without a place for it, and where peft is missing.
@@ -60,9 +50,7 @@ class PretrainedAdapter(nn.Module):
         self._prior = (prior,)
         self._updates = _updated(network, rank, generator)
         width = network.time_embedding.linear_2.out_features
-        first = torch.rand(POSE_WIDTH, POSE_NUMBERS, generator=generator) * 2 - 1
-        self.pose_in = nn.Parameter((first / POSE_NUMBERS**0.5).to(prior.device))
-        self.pose_out = nn.Parameter(torch.zeros(width, POSE_WIDTH, device=prior.device))
+        self.begin_pose(width, generator, prior.device)
 
     def parameters_by_name(self) -> dict[str, nn.Parameter]:
         """A and B of every update, and the embedding of the pose."""
@@ -70,18 +58,15 @@ class PretrainedAdapter(nn.Module):
 
     def condition(
         self, prompt: Prompt, cameras: Cameras, known: Float[Tensor, "views"]
-    ) -> AdaptedTold:
+    ) -> AdaptedCondition[Told]:
         """Caption and view words as the prior is told them; the camera where it is known."""
-        rotation = cameras.viewmat[:, :3, :3].transpose(1, 2)
-        pose = torch.cat([rotation, cameras.position[:, :, None]], dim=2).flatten(1)
-        told = self._prior[0].condition(prompt, cameras)
-        return AdaptedTold(told, pose.float(), known.float())
+        return posed(self._prior[0].condition(prompt, cameras), cameras, known)
 
     def predict(
         self,
         x_t: Float[Tensor, "views channels rows columns"],
         t: Float[Tensor, "views"],
-        condition: AdaptedTold,
+        condition: AdaptedCondition[Told],
     ) -> Prediction:
         """One pass of the updated network, in its own way of answering."""
         prior = self._prior[0]
@@ -89,11 +74,9 @@ class PretrainedAdapter(nn.Module):
             return prior.answer(x_t, t, condition.told, None)
 
     @contextmanager
-    def _awake(self, condition: AdaptedTold) -> Iterator[None]:
+    def _awake(self, condition: AdaptedCondition[Told]) -> Iterator[None]:
         network: Any = self._prior[0].network
-        pose = condition.pose.to(self.pose_in)
-        hidden = torch.nn.functional.silu(pose @ self.pose_in.T)
-        added = (hidden @ self.pose_out.T) * condition.known.to(hidden)[:, None]
+        added = self.embedded_pose(condition)
 
         def with_pose(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
             return output + added.to(output.dtype)
