@@ -149,6 +149,10 @@ def test_any_text_gives_known_words_or_a_refusal(words, nearest):
     assert parse_prompt(prompt.text, VOCABULARY).text == prompt.text
 
 
+def test_the_plural_of_a_view_word_is_left_out_as_well():
+    assert parse_prompt("views duck", VOCABULARY).text == "a duck"
+
+
 @given(words=st.lists(st.sampled_from(sorted(VOCABULARY.words)), min_size=1, max_size=8))
 def test_reading_twice_changes_nothing(words):
     text = " ".join(words)

@@ -131,7 +131,8 @@ class Vocabulary:
         kept, dropped = list[str](), list[str]()
         for place, token in enumerate(tokens):
             relates = related and tuple(tokens[place - 1 : place + 2]) == FRONT_OF
-            (dropped if token in views and not relates else kept).append(token)
+            turned = token in views or self._known_form(token) in views  # or: "views"
+            (dropped if turned and not relates else kept).append(token)
         if dropped:
             notes.append(f'Left out "{" ".join(dropped)}": the object is made from all sides.')
         return kept
