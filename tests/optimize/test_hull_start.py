@@ -14,6 +14,8 @@ from splatsmith.priors.across import check_around
 from splatsmith.priors.analytic import AnalyticPrior
 from splatsmith.priors.protocol import knows_cameras
 from splatsmith.recipes.load import overridden
+from splatsmith.scenes.point_starts import ball_for
+from splatsmith.scenes.starts import begin
 
 HULL = 'shape.start={ kind = "hull", views = 6, cells = 24, count = 300, steps = 2 }'
 
@@ -105,3 +107,35 @@ def test_what_cannot_draw_a_hull_is_refused(prior, recipe):
     )
     with pytest.raises(InputError, match="agree on nothing"):
         generate("a", recipe=chosen, prior=empty)
+
+
+class Blind(AnalyticPrior):
+    """Knows no cameras."""
+
+    knows_cameras = False
+
+
+def blind(prior):
+    found = Blind.__new__(Blind)
+    found.__dict__.update(prior.__dict__)
+    return found
+
+
+def white(prior):
+    return AnalyticPrior(
+        targets=lambda cameras: torch.ones(len(cameras), 1, 3, 16, 16), resolution=16
+    )
+
+
+@pytest.mark.parametrize("make", [blind, white])
+def test_a_ball_where_there_is_no_hull(prior, recipe, make):
+    other = overridden(recipe, [HULL, "shape.start.otherwise=ball"])
+    told = []
+    plan = make_plan("a", 0, other, make(prior), nearest=False)
+    scene = fresh_state(plan, told.append).scene
+    said = " ".join((*plan.notes, *told))
+    assert "ball" in said
+    expected = begin(ball_for(other.stage[0].start), plan.settings()[0].draws("start", 0))
+    assert torch.equal(scene.means, expected.means)
+    with pytest.raises(InputError, match="--start"):
+        fresh_state(make_plan("a", 0, overridden(recipe, [HULL]), make(prior), nearest=False))

@@ -36,6 +36,7 @@ OTHER_STARTS = {
     "start.guidance",
     "start.cells",
     "start.agreed",
+    "start.otherwise",
 }
 
 

@@ -49,6 +49,7 @@ def test_the_recipes_that_ship():
         "dreamgaussian",
         "dreamgaussian-image",
         "dreamtime",
+        "from-ball",
         "gaussiandreamer",
         "gsgen",
         "imagedream",

@@ -24,7 +24,8 @@ from splatsmith.recipes.schema import Stage
 from splatsmith.scenes.clouds import grown
 from splatsmith.scenes.gaussians import Gaussians
 from splatsmith.scenes.hull import carved, colored_hull
-from splatsmith.scenes.point_starts import Hull, splats_of
+from splatsmith.scenes.point_starts import Hull, ball_for, splats_of
+from splatsmith.scenes.starts import begin
 
 WHITE = (
     0.9  # least value of every channel around an object: what priors draw there is not clean
@@ -42,12 +43,20 @@ class Drawn:
     cameras: Cameras  # of the pictures' size
 
 
-def check_hull(stage: Stage, prior: Prior) -> None:
-    """InputError if a stage begins with a hull and its prior cannot draw for one."""
+def check_hull(stage: Stage, prior: Prior) -> list[str]:
+    """What to say of a stage that begins with a hull.
+
+    InputError if its prior cannot draw for one, and nothing else is to be begun with.
+    """
     settings = stage.start
     if not isinstance(settings, Hull):
-        return
+        return []
     if not knows_cameras(prior):
+        if settings.otherwise == "ball":
+            return [
+                f"the prior does not know from where its pictures are seen, so stage "
+                f"{stage.name!r} begins with a ball instead of a hull"
+            ]
         raise InputError(
             f"Stage {stage.name!r} begins with a hull of the prior's own pictures, but this "
             f"prior does not know from where its pictures are seen; begin from a file "
@@ -59,19 +68,26 @@ def check_hull(stage: Stage, prior: Prior) -> None:
             f"but this prior draws {prior.views} views together; use "
             f"--set {stage.name}.start.views={2 * prior.views} or another multiple."
         )
+    return []
 
 
 def hull_start(setting: Setting, tell: Tell | None = None) -> Gaussians:
     """The scene that a stage with a hull begins with; the same for the same seed.
 
-    Raises InputError if the pictures agree on nothing.
+    Raises InputError if the pictures agree on nothing, and that was not provided for.
     """
     settings = setting.stage.start
     assert isinstance(settings, Hull)
-    drawn = draw_around(setting, settings, tell)
     draws = setting.draws("start", 0)
+    if not knows_cameras(setting.prior):
+        return begin(ball_for(settings), draws)
+    drawn = draw_around(setting, settings, tell)
     hull = carved(drawn.masks, drawn.cameras, settings.cells, settings.agreed)
     if not bool(hull.any()):
+        if settings.otherwise == "ball":
+            if tell is not None:
+                tell("start: the pictures agree on nothing, so a ball is begun with")
+            return begin(ball_for(settings), draws)
         raise InputError(
             f"Stage {setting.stage.name!r} begins with a hull, but the prior's pictures agree "
             f"on nothing; lower --set {setting.stage.name}.start.agreed, try another --seed, "

@@ -152,7 +152,7 @@ def make_plan(
     notes = list[str]()
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
-        check_hull(stage, plan.prior_of(stage))
+        notes += check_hull(stage, plan.prior_of(stage))
         notes += _room(stage, plan.prior_of(stage))
     _check_image(plan)
     plan = _begun(plan, start)

@@ -11,7 +11,7 @@ from typing import Literal
 from splatsmith.errors import InputError
 from splatsmith.scenes.clouds import Cloud, Growth
 from splatsmith.scenes.gaussians import Gaussians
-from splatsmith.scenes.starts import from_points
+from splatsmith.scenes.starts import Ball, from_points
 from splatsmith.scenes.transforms import AxisUp
 
 MOST = 1_000_000  # splats
@@ -58,6 +58,9 @@ class Hull:
     scale: float = 1.0  # times the distance to the three nearest neighbors
     sh_degree: int = 0  # 0 to 3
     growth: Growth | None = None  # of the points; they are then half of the splats
+    # Where there is no hull, because the prior knows no cameras or its pictures agree on
+    # nothing: refuse, or begin with a ball of as many splats.
+    otherwise: Literal["refuse", "ball"] = "refuse"
 
     def __post_init__(self) -> None:
         _check(self)
@@ -82,6 +85,20 @@ class Hull:
 
 
 PointNumbers = Points | Hull
+BALL_RADIUS = 0.8  # world units, of the ball that stands in for a hull
+
+
+def ball_for(settings: Hull) -> Ball:
+    """What a run begins with where there is no hull: all colors, opacity falling outward."""
+    return Ball(
+        count=settings.count,
+        radius=BALL_RADIUS,
+        opacity=settings.opacity,
+        falloff="linear",
+        color_spread=1.0,
+        scale=settings.scale,
+        sh_degree=settings.sh_degree,
+    )
 
 
 def splats_of(settings: PointNumbers, cloud: Cloud) -> Gaussians:
