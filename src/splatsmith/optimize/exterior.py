@@ -29,7 +29,7 @@ def exterior(
     reached[..., [0, -1], :] = open_[..., [0, -1], :]
     reached[..., :, [0, -1]] = open_[..., :, [0, -1]]
     while True:
-        wider = _beside(reached) & open_
+        wider = _along(_along(reached, open_, dim=2), open_, dim=3)
         if torch.equal(wider, reached):
             return reached[:, 0]
         reached = wider
@@ -43,11 +43,18 @@ def uncovered(
     return (alpha[..., 0] * exterior(target)).sum() / len(alpha)
 
 
-def _beside(mask: Bool[Tensor, "views 1 height width"]) -> Bool[Tensor, "views 1 height width"]:
-    """The mask and the pixels above, below, left and right of it."""
-    step = mask.float()
-    upright, level = (
-        F.max_pool2d(step, (3, 1), 1, (1, 0)),
-        F.max_pool2d(step, (1, 3), 1, (0, 1)),
-    )
-    return torch.maximum(upright, level) > 0
+def _along(
+    reached: Bool[Tensor, "views 1 height width"],
+    free: Bool[Tensor, "views 1 height width"],
+    dim: int,
+) -> Bool[Tensor, "views 1 height width"]:
+    """The free pixels that a free line along `dim` joins with a reached one, both ways."""
+
+    def onward(reached: Tensor, free: Tensor) -> Tensor:
+        """Whether what was met last is a reached pixel, and not one that is not free."""
+        return (reached * place).cummax(dim).values > (~free * place).cummax(dim).values
+
+    place = torch.arange(1, free.shape[dim] + 1, dtype=torch.int16, device=free.device)
+    place = place[:, None] if dim == 2 else place
+    back = onward(reached.flip(dim), free.flip(dim)).flip(dim)
+    return onward(reached, free) | back

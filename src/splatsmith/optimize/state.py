@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from splatsmith.errors import InputError
+from splatsmith.optimize.adam import PlainAdam
 from splatsmith.optimize.moments import moments_of, restore_moments
 from splatsmith.optimize.own_model import Learner
 from splatsmith.optimize.setting import Setting
@@ -48,7 +49,7 @@ class RunState:
 
     step: int
     scene: Scene
-    optimizer: torch.optim.Adam
+    optimizer: PlainAdam
     upkeep: UpkeepState | None  # of Gaussians only
     own: Learner | None = None  # of stages whose score compares with a model of the scene
     counters: Counters = field(default_factory=Counters)
@@ -134,10 +135,10 @@ def _length(upkeep: UpkeepState | None) -> int | None:
     return None if upkeep is None else len(upkeep.seen)
 
 
-def make_optimizer(scene: Scene, adam: Adam) -> torch.optim.Adam:
+def make_optimizer(scene: Scene, adam: Adam) -> PlainAdam:
     """Adam with one group per parameter; the learning rates are set before each step."""
     groups = [
         {"params": [parameter], "name": name, "lr": 0.0}
         for name, parameter in scene.parameters_by_name().items()
     ]
-    return torch.optim.Adam(groups, betas=(adam.beta1, adam.beta2), eps=adam.eps, fused=True)
+    return PlainAdam(groups, betas=(adam.beta1, adam.beta2), eps=adam.eps, fused=True)
