@@ -1,21 +1,22 @@
 """Make the gallery again: forty prompts of all kinds once each, seed 0, nothing drawn twice.
 
-    python benchmarks/gallery.py
+    python benchmarks/gallery.py [--runs FOLDER] [--part K/N]
 
 Writes one contact sheet per prompt to docs/images/gallery, one picture of each object to
 docs/images/gallery.png, and the page docs/gallery.md, with the time of each run, the recipe's
-and the prior's hash. A run that fails is listed as failed, and its place stays white.
+and the prior's hash. A run that fails is listed as failed, and its place stays white. What is
+in the folder of runs already is not made again, so the same command goes on after a stop.
 """
 
 import argparse
-import time
+import json
 from pathlib import Path
 
 import torch
 
 from splatsmith import Gaussians, InputError, generate, load_recipe
 from splatsmith.cameras import orbit
-from splatsmith.export import contact_sheet, save_png
+from splatsmith.export import contact_sheet, read_ply, save_png
 from splatsmith.export.sheet import draw_views, labeled_grid
 from splatsmith.memory import keep_memory
 from splatsmith.optimize.plan import make_plan
@@ -73,32 +74,54 @@ def main() -> None:
     parser.add_argument("--recipe", default="quick")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="how many prompts, for a quick look")
+    parser.add_argument("--runs", type=Path, default=DOCS.parent / "runs" / "gallery")
+    parser.add_argument(
+        "--part",
+        metavar="K/N",
+        help="only make every Nth run from the Kth on, for N processes beside each other; the "
+        "page is written by a last call without this",
+    )
     asked = parser.parse_args()
     keep_memory()
     PICTURES.mkdir(parents=True, exist_ok=True)
     prompts = PROMPTS[: asked.only]
-    made = [entry(prompt, asked.recipe, asked.seed) for prompt in prompts]
+    if asked.part:
+        first, every = map(int, asked.part.split("/"))
+        for prompt in prompts[first - 1 :: every]:
+            made_once(prompt, asked.recipe, asked.seed, asked.runs)
+        return
+    made = [entry(prompt, asked.recipe, asked.seed, asked.runs) for prompt in prompts]
     overview(prompts, [scene for _, scene in made])
     entries = [text for text, _ in made]
     (DOCS / "gallery.md").write_text(page(entries, prompts[0], asked.recipe, asked.seed))
 
 
-def entry(prompt: str, recipe: str, seed: int) -> tuple[str, Gaussians | None]:
+def made_once(prompt: str, recipe: str, seed: int, runs: Path) -> tuple[Gaussians, float]:
+    """The scene of a run, and the seconds that it took."""
+    folder = runs / prompt.replace(" ", "-")
+    report = folder / "report.json"
+    done = report.is_file() and json.loads(report.read_text())["status"] == "done"
+    if not done:
+        generate(prompt, seed=seed, recipe=recipe, out=folder, overwrite=True)
+    scene = read_ply(folder / "scene.ply")
+    seconds = json.loads(report.read_text())["metrics"]["seconds"]
+    print(f"{prompt}: {seconds:.1f} s, {scene.count} splats", flush=True)
+    return scene, seconds
+
+
+def entry(prompt: str, recipe: str, seed: int, runs: Path) -> tuple[str, Gaussians | None]:
     """Run one prompt; its part of the page, and the scene if there is one."""
-    begun = time.perf_counter()
     try:
-        result = generate(prompt, seed=seed, recipe=recipe)
+        scene, seconds = made_once(prompt, recipe, seed, runs)
     except InputError as error:
         return f"### {prompt}\n\nFailed: {error}\n", None
-    seconds = time.perf_counter() - begun
     name = prompt.replace(" ", "-") + ".png"
-    save_png(PICTURES / name, contact_sheet(result.scene, size=112))
-    print(f"{prompt}: {seconds:.1f} s, {result.scene.count} splats", flush=True)
+    save_png(PICTURES / name, contact_sheet(scene, size=112))
     text = (
         f"### {prompt}\n\n![{prompt}](images/gallery/{name})\n\n"
-        f"{seconds:.1f} s, {result.scene.count} splats\n"
+        f"{seconds:.1f} s, {scene.count} splats\n"
     )
-    return text, result.scene
+    return text, scene
 
 
 def overview(prompts: list[str], scenes: list[Gaussians | None]) -> None:
@@ -124,8 +147,8 @@ def page(entries: list[str], prompt: str, recipe: str, seed: int) -> str:
         "sheet shows eight azimuths from the front on, at 10° and 35° elevation.\n\n"
         "![All objects from the left front](images/gallery.png)\n\n"
         f"Made by `python benchmarks/gallery.py` with {threads} threads; recipe "
-        f"`{plan.recipe_sha256[:12]}`, prior `{str(weights)[:12]}`. Times are of the "
-        "optimization alone.\n\n" + "\n".join(entries)
+        f"`{plan.recipe_sha256[:12]}`, prior `{str(weights)[:12]}`. Times are of whole "
+        "runs, the pictures at their end included.\n\n" + "\n".join(entries)
     )
 
 
