@@ -12,7 +12,13 @@ from splatsmith.distill import guided
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.images import Reference
 from splatsmith.priors import Prior
-from splatsmith.priors.across import Across, Sight, check_around, relation_features
+from splatsmith.priors.across import (
+    Across,
+    Sight,
+    check_around,
+    relation_features,
+    turned_features,
+)
 from splatsmith.priors.denoiser import (
     Denoiser,
     DenoiserShape,
@@ -75,7 +81,7 @@ def test_at_the_start_it_answers_as_the_network_for_single_views(
     asked = question(gen, size=size)
     with torch.no_grad():
         expected = single(*asked)
-        seen = sight(net, 8, gen) if shape.reference else None
+        seen = sight(net, 8, gen, known=0.0) if shape.reference else None
         torch.testing.assert_close(net(*asked, sight=seen), expected, atol=1e-6, rtol=1e-5)
 
 
@@ -164,13 +170,41 @@ def test_the_picture_and_its_place_matter_unless_there_is_none(gen: torch.Genera
     asked = question(gen, 4)
     first, second = sight(net, 4, gen), sight(net, 4, gen)
     answer = net(*asked, sight=first)
-    other_picture = Sight(second.cells, second.summary, first.relation)
-    other_place = Sight(first.cells, first.summary, second.relation)
-    for seen in (other_picture, other_place):
+    other_cells = replace(first, cells=second.cells)
+    other_place = replace(first, relation=second.relation)
+    for seen in (other_cells, other_place):
         assert (net(*asked, sight=seen) - answer).abs().max() > 1e-4
     unknown = [sight(net, 4, gen, known=0.0) for _ in range(2)]
     torch.testing.assert_close(net(*asked, sight=unknown[0]), net(*asked, sight=unknown[1]))
     torch.testing.assert_close(net(*asked, sight=unknown[0]), net(*asked))
+
+
+def test_a_camera_beside_the_picture_s_own_says_where_it_stands_itself(
+    gen: torch.Generator,
+) -> None:
+    """Turning what a camera says is the same as asking the turned camera."""
+    azimuth, turn = (torch.rand(20, generator=gen) * 360 - 180 for _ in range(2))
+    elevation, up = (torch.rand(20, generator=gen) * 60 - 30 for _ in range(2))
+    known = torch.ones(20)
+    own = camera_features(azimuth, elevation, known)[:, :6]
+    relation = relation_features(up, turn, torch.zeros(20), known)
+    expected = camera_features(azimuth + turn, elevation + up, known)
+    torch.testing.assert_close(turned_features(own, relation), expected, atol=1e-5, rtol=1e-5)
+    assert (turned_features(own, torch.zeros(20, 5)) == 0).all()
+
+
+@torch.no_grad()
+def test_the_picture_speaks_where_the_caption_is_silent(gen: torch.Generator) -> None:
+    net = randomized(Denoiser(PICTURED), gen)
+    seen = sight(net, 4, gen)
+    tokens = torch.tensor([[3, 4, 0, 0, 0, 0], [0] * 6, [5, 0, 0, 0, 0, 0], [0] * 6])
+    assert net.looking is not None
+    text = net.text(tokens)
+    told = net.looking.told(seen, text)
+    assert torch.equal(told.sentence[[0, 2]], text.sentence[[0, 2]])
+    assert torch.equal(told.sentence[[1, 3]], seen.sentence[[1, 3]])
+    unknown = net.looking.told(sight(net, 4, gen, known=0.0), text)
+    assert torch.equal(unknown.sentence, text.sentence)
 
 
 def make(shape: DenoiserShape, gen: torch.Generator, *, cameras: bool) -> EmbeddedPrior:

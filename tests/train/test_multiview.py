@@ -137,6 +137,25 @@ def test_guided_answers_of_groups_are_those_of_two_passes() -> None:
     torch.testing.assert_close(taught.answer[~rows], lesson.answer[~rows], rtol=0, atol=0)
 
 
+def test_pictures_are_read_first_and_nothing_else_is_learned_meanwhile() -> None:
+    """A picture comes to say what its caption and camera say, in the network's own words."""
+    settings = brief(ZERO123)
+    table = word_table()
+    shape = replace(settings.shape, vocabulary=len(table.words) + 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        student = Student(Denoiser(shape), "cpu")
+    before = {name: p.detach().clone() for name, p in student.net.named_parameters()}
+    lesson = draw_lesson(settings, 32, 0, table)
+    losses = [student.learn(lesson, settings, 2e-3, step, reading=True) for step in range(30)]
+    assert losses[-1] < 0.5 * losses[0]
+    moved = {n for n, p in student.net.named_parameters() if not torch.equal(p, before[n])}
+    assert moved
+    assert all(name.startswith("looking.") for name in moved)
+    assert lesson.caption is not None
+    assert (lesson.caption > 0).any(dim=1).all()  # told of or not, each picture has one
+
+
 @pytest.mark.usefixtures("steady")
 @pytest.mark.parametrize("name", ["multiview", "photo-multiview", "zero123", "imagedream"])
 def test_it_begins_from_single_views_learns_and_resumes(

@@ -1,8 +1,8 @@
 """torch's Adam, as quick to begin as to step.
 
-The methods of torch's optimizers are wrapped in calls of torch's compiler, which is imported with
-the first of them: two seconds and a hundred megabytes, for nothing that a run here compiles. What
-is inside the wrapping is the same.
+The methods of torch's optimizers are wrapped in calls of torch's compiler, which is imported
+with the first of them: two seconds and a hundred megabytes, for nothing that a run here
+compiles. What is inside the wrapping is the same.
 """
 
 import torch

@@ -7,10 +7,12 @@ at first, so that a network for single views goes on from what it knows.
 
 A reference picture is read once into cells of the same size, which every view looks at too, as
 in ImageDream (Wang and Shi 2023) and Zero123++ (Shi et al. 2023). Where a view stands to it is
-told by differences of angles alone, as in Zero-1-to-3 (Liu et al. 2023).
+told by differences of angles alone, as in Zero-1-to-3 (Liu et al. 2023). Besides, the picture
+is read as what a caption and a camera would have said of it, which is what the network
+understands already; Zero-1-to-3 has CLIP's embedding of the picture in the caption's place.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +23,7 @@ from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError
 from splatsmith.priors.autoencoder import Residual
 from splatsmith.priors.layers import silent
+from splatsmith.priors.text import Text
 
 CELLS = 8  # a side, of the coarsest level
 REFERENCE = 64  # pixels a side of the picture that the network is given
@@ -32,8 +35,21 @@ class Sight:
     """A reference picture as the network has read it, for each view."""
 
     cells: Float[Tensor, "views cells width"]
-    summary: Float[Tensor, "views signal"]
+    sentence: Float[Tensor, "views text_width"]  # what its caption would have said
+    camera: Float[Tensor, "views 6"]  # where it was taken from: sines and cosines
     relation: Float[Tensor, "views 5"]  # see `relation_features`; all zero: no picture
+
+    def for_views(self, relation: Float[Tensor, "views 5"]) -> "Sight":
+        """The same for views that stand so to it: one picture for all, or one for each."""
+        views = len(relation)
+        sentence, camera = self.sentence.expand(views, -1), self.camera.expand(views, -1)
+        return Sight(self.cells.expand(views, -1, -1), sentence, camera, relation)
+
+    def part(self, rows: slice) -> "Sight":
+        """Some of the views."""
+        return Sight(
+            self.cells[rows], self.sentence[rows], self.camera[rows], self.relation[rows]
+        )
 
 
 def relation_features(
@@ -49,6 +65,23 @@ def relation_features(
     turn = torch.deg2rad(azimuth)
     columns = [torch.deg2rad(elevation), turn.sin(), turn.cos(), radius]
     return torch.stack([c * known for c in columns] + [known], dim=1)
+
+
+def turned_features(
+    camera: Float[Tensor, "views 6"], relation: Float[Tensor, "views 5"]
+) -> Float[Tensor, "views 7"]:
+    """What cameras say (`denoiser.camera_features`) that stand so to one that says `camera`.
+
+    Its angles enter by their sines and cosines only, so an azimuth that is not known, or known
+    up to half a turn, stays so. All zero where the relation is to nothing.
+    """
+    up, sine, cosine, _, known = relation.unbind(dim=1)
+    turns = (sine, cosine), (2 * sine * cosine, cosine**2 - sine**2), (up.sin(), up.cos())
+    columns = list[Tensor]()
+    for (s, c), own in zip(turns, camera.split(2, dim=1), strict=True):
+        own_s, own_c = own.unbind(dim=1)
+        columns += [own_s * c + own_c * s, own_c * c - own_s * s]
+    return torch.stack([column * known for column in columns] + [known], dim=1)
 
 
 def check_around(cameras: Cameras, views: int) -> None:
@@ -126,7 +159,7 @@ class Across(nn.Module):
 class Looking(nn.Module):
     """Reads a reference picture, and says what it and its camera's place mean for a view."""
 
-    def __init__(self, middle: int, inner: int, signal: int) -> None:
+    def __init__(self, middle: int, inner: int, signal: int, text_width: int) -> None:
         super().__init__()
         self.enter = nn.Conv2d(64, middle, 3, padding=1)  # 4 x 4 pixels of RGBA are a cell
         self.fine = Residual(middle)
@@ -135,42 +168,44 @@ class Looking(nn.Module):
         self.position = nn.Parameter(torch.randn(CELLS**2, inner) * 0.1)
         self.nothing = nn.Parameter(torch.randn(CELLS**2, inner) * 0.1)
         self.summary = nn.Sequential(nn.GroupNorm(8, inner), nn.SiLU(), nn.Flatten())
-        self.tell = nn.Linear(inner * 16, signal)
+        self.tell = nn.Sequential(nn.Linear(inner * 16, signal), nn.SiLU())
+        self.sentence = nn.Linear(signal, text_width)
+        self.camera = nn.Linear(signal, 6)
         self.place = nn.Sequential(
-            nn.Linear(RELATION, signal), nn.SiLU(), nn.Linear(signal, signal)
+            nn.Linear(RELATION, signal), nn.SiLU(), silent(nn.Linear(signal, signal))
         )
-        self.mix = nn.Sequential(nn.SiLU(), silent(nn.Linear(signal, signal)))
-
-    def read(
-        self, picture: Float[Tensor, "views 4 64 64"]
-    ) -> tuple[Float[Tensor, "views cells width"], Float[Tensor, "views signal"]]:
-        """Cells and a summary; the picture is color over white, then alpha, all -1..1."""
-        h = self.fine(self.enter(F.pixel_unshuffle(picture, 4)))
-        h = self.coarse(self.shrink(h))
-        summary = self.tell(self.summary(F.avg_pool2d(h, 2)))
-        return h.flatten(2).transpose(1, 2) + self.position.to(h.dtype), summary
 
     def look(
         self, picture: Float[Tensor, "views 4 64 64"], relation: Float[Tensor, "views 5"]
     ) -> Sight:
-        """A picture for each view, or the same for all of them."""
-        cells, summary = self.read(picture)
-        views = (len(relation), -1, -1)
-        return Sight(cells.expand(*views), summary.expand(*views[:2]), relation)
+        """A picture for each view, or the same for all; color over white, alpha, all -1..1."""
+        h = self.fine(self.enter(F.pixel_unshuffle(picture, 4)))
+        h = self.coarse(self.shrink(h))
+        cells = h.flatten(2).transpose(1, 2) + self.position.to(h.dtype)
+        summary = self.tell(self.summary(F.avg_pool2d(h, 2)))
+        sentence, camera = self.sentence(summary), self.camera(summary)
+        return Sight(cells, sentence, camera, relation).for_views(relation)
 
     def cells(self, sight: Sight) -> Float[Tensor, "views cells width"]:
         """What views look at: the picture's cells, or learned ones where there is none."""
         known = sight.relation[:, -1, None, None].to(sight.cells.dtype)
         return known * sight.cells + (1 - known) * self.nothing.to(sight.cells.dtype)
 
+    def told(self, sight: Sight, text: Text) -> Text:
+        """The picture's words where there is a picture and no caption, else the caption's."""
+        wordless = (text.mask[:, 1:] < 0).all(dim=1, keepdim=True)
+        instead = wordless & (sight.relation[:, -1:] > 0)
+        sentence = torch.where(instead, sight.sentence.to(text.sentence.dtype), text.sentence)
+        return replace(text, sentence=sentence)
+
     def signal(self, sight: Sight) -> Float[Tensor, "views signal"]:
-        """What is added to a view's signal; zero at first."""
-        known = sight.relation[:, -1:].to(sight.summary.dtype)
-        place = self.place(sight.relation.to(sight.summary.dtype))
-        return self.mix(known * sight.summary + place)
+        """What is added to a view's signal, as its distance; zero at first."""
+        return self.place(sight.relation.to(sight.cells.dtype))
 
     def blind(self, views: int) -> Sight:
         """The sight of nothing."""
         cells = self.nothing.expand(views, -1, -1)
-        summary = cells.new_zeros(views, self.tell.out_features)
-        return Sight(cells, summary, cells.new_zeros(views, RELATION))
+        sentence = cells.new_zeros(views, self.sentence.out_features)
+        return Sight(
+            cells, sentence, cells.new_zeros(views, 6), cells.new_zeros(views, RELATION)
+        )

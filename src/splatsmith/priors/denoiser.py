@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from splatsmith.priors.across import Across, Looking, Sight
+from splatsmith.priors.across import Across, Looking, Sight, turned_features
 from splatsmith.priors.layers import Attention, Block, Canvas, silent
 from splatsmith.priors.network_native import activated, convolved
 from splatsmith.priors.text import Text, TextEncoder
@@ -154,7 +154,9 @@ class Denoiser(nn.Module):
         if shape.views > 1 or shape.reference:
             for name in self.attentions:
                 self.across[name] = Across(inner, shape.heads, shape.views, shape.reference)
-        self.looking = Looking(middle, inner, signal) if shape.reference else None
+        self.looking = (
+            Looking(middle, inner, signal, shape.text_width) if shape.reference else None
+        )
         self.canvas = Canvas(signal, 8, inner)
         self.widen = nn.Conv2d(inner, middle, 3, padding=1)
         self.up = nn.ModuleList(
@@ -184,6 +186,9 @@ class Denoiser(nn.Module):
         """
         text = self.text(tokens) if text is None else text
         seen = self._seen(sight, len(x_t))
+        if self.looking is not None and seen is not None:
+            text = self.looking.told(seen, text)
+            camera = camera + turned_features(seen.camera, seen.relation).to(camera.dtype)
         if self.outer is None:
             signal = self._signal(log_snr, text, camera, guidance, seen)
             return self._core(x_t, signal, text, seen=seen)[0]

@@ -236,10 +236,7 @@ class EmbeddedPrior:
         if image.digest not in self.looked:
             picture = reference_picture(image)[None].to(relation.device)
             self.looked = {image.digest: looking.look(picture, relation[:1])}
-        sight, views = self.looked[image.digest], len(relation)
-        return Sight(
-            sight.cells.expand(views, -1, -1), sight.summary.expand(views, -1), relation
-        )
+        return self.looked[image.digest].for_views(relation)
 
     @torch.no_grad()
     def text_of(self, tokens: Int[Tensor, "views words"]) -> Text:

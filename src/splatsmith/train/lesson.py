@@ -40,6 +40,8 @@ class Lesson:
     guidance: Float[Tensor, "views"]  # 1 is none
     picture: Float[Tensor, "views 4 64 64"] | None = None  # of the same object
     relation: Float[Tensor, "views 5"] | None = None  # to that picture
+    taken: Float[Tensor, "views 6"] | None = None  # what the picture's camera would say
+    caption: Int[Tensor, "views words"] | None = None  # its whole caption, told or not
 
     def to(self, device: str) -> "Lesson":
         """The same lesson on another device."""
@@ -140,6 +142,8 @@ def draw_lesson(
         guidance=scales,
         picture=_shown(batch, together),
         relation=_relation(batch, together, shown),
+        taken=_taken(batch, together),
+        caption=table.encode(batch.captions) if batch.reference else None,
     )
 
 
@@ -167,6 +171,15 @@ def _shown(batch: Batch, together: int) -> Float[Tensor, "views 4 64 64"] | None
         return None
     rgba = torch.cat([batch.reference.color, batch.reference.alpha], dim=-1)
     return (rgba.permute(0, 3, 1, 2) * 2 - 1).repeat_interleave(together, dim=0)
+
+
+def _taken(batch: Batch, together: int) -> Float[Tensor, "views 6"] | None:
+    """Where each reference was taken from."""
+    if batch.reference is None:
+        return None
+    azimuth, elevation = batch.reference.azimuth, batch.reference.elevation
+    features = camera_features(azimuth, elevation, torch.ones_like(azimuth))[:, :6]
+    return features.repeat_interleave(together, dim=0)
 
 
 def _relation(

@@ -7,6 +7,9 @@ Toward the end, half of the lessons teach guidance: the network's own average, a
 answers with and without the caption, and the network learns in one pass what follows from both.
 What is drawn depends on (seed, step) alone, so a resumed training sees what it would have seen.
 
+A prior that is shown pictures first learns to read them: to say what their captions and cameras
+say, in the numbers by which the network that it begins with understands those.
+
 The photo prior is the same network shown pictures as the web has them: mostly from the front,
 the viewpoint never given and seldom worded. The latent prior works on an autoencoder's latents.
 """
@@ -32,6 +35,7 @@ from splatsmith.priors.denoiser import (
     with_weights_of,
 )
 from splatsmith.priors.embedded import EmbeddedPrior, load_embedded
+from splatsmith.priors.precision import fast_precision
 from splatsmith.priors.text import PAD, WordTable
 from splatsmith.toybox.split import Split
 from splatsmith.train.average import decay_at, follow, twin_of
@@ -64,11 +68,21 @@ class Student:
         yield from self.net.parameters()
         yield from self.average.parameters()
 
-    def learn(self, lesson: Lesson, settings: PriorTraining, rate: float, steps: int) -> float:
-        """One step; returns the loss, which is the mean squared error of v without guidance."""
+    def learn(
+        self,
+        lesson: Lesson,
+        settings: PriorTraining,
+        rate: float,
+        steps: int,
+        reading: bool = False,
+    ) -> float:
+        """One step; returns the loss, which is the mean squared error of v without guidance.
+
+        With `reading` the lesson is only about its reference pictures.
+        """
         for group in (g for o in self.optimizers for g in o.param_groups):
             group["lr"], group["weight_decay"] = rate, settings.weight_decay
-        loss = _error(self.net, lesson)
+        loss = _misread(self.net, lesson) if reading else _error(self.net, lesson)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         if torch.isfinite(norm):
@@ -108,6 +122,22 @@ def _error(net: Denoiser, lesson: Lesson) -> Float[Tensor, ""]:
     off = (v - lesson.answer).square().mean(dim=(1, 2, 3))
     # A guided answer is about as many times larger as its scale, and would drown the others.
     return (off / lesson.guidance.square()).mean()
+
+
+def _misread(net: Denoiser, lesson: Lesson) -> Float[Tensor, ""]:
+    """How far what is read in the pictures is from their captions and cameras."""
+    picture, relation, caption = lesson.picture, lesson.relation, lesson.caption
+    assert net.looking is not None
+    assert picture is not None
+    assert relation is not None
+    assert caption is not None
+    assert lesson.taken is not None
+    with fast_precision(picture.device):
+        read = net.looking.look(picture, relation)
+        with torch.no_grad():
+            said = net.text(caption).sentence
+    words = (read.sentence.float() - said.float()).square().mean()
+    return words + (read.camera.float() - lesson.taken).square().mean()
 
 
 def train_prior(
@@ -162,7 +192,8 @@ def _train(
             size, steps = student.net.shape.resolution, state.step - state.grown_at
             lesson = student.guided(class_.lesson(size, company.number(state.step), agreed))
             rate = settings.rate_at(state.seconds / whole, steps)
-            loss = student.learn(lesson, settings, rate, steps)
+            reading = agreed < settings.reading_share
+            loss = student.learn(lesson, settings, rate, steps, reading)
             state.step += 1
             pause = time.perf_counter()
             while company.due(state.seconds, whole):

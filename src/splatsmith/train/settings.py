@@ -25,6 +25,7 @@ class PriorTraining:
     seed: int = 0
     batch: int = 32  # pictures a step; at 16, Muon would cost as much as the network
     small_share: float = 0.5  # of the time, at 32 x 32
+    reading_share: float = 0.0  # of the time, first of all, in which pictures are only read
     rate: float = 2e-3  # of both optimizers, after warm-up and before the fall
     warm_up: int = 100  # steps, at the start and after growing
     fall_from: float = 0.6  # share of the time after which the rate falls, as a cosine
@@ -82,8 +83,9 @@ PHOTO_MULTIVIEW = replace(
 )
 ZERO123 = PriorTraining(
     kind="zero123",
-    minutes=62.0,
+    minutes=75.0,
     small_share=0.0,
+    reading_share=0.2,
     no_camera=1.0,  # absolute ones: a photo's azimuth is unknown
     view_words=0.0,
     no_caption=0.5,
