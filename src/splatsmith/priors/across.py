@@ -206,6 +206,5 @@ class Looking(nn.Module):
         """The sight of nothing."""
         cells = self.nothing.expand(views, -1, -1)
         sentence = cells.new_zeros(views, self.sentence.out_features)
-        return Sight(
-            cells, sentence, cells.new_zeros(views, 6), cells.new_zeros(views, RELATION)
-        )
+        camera, relation = cells.new_zeros(views, 6), cells.new_zeros(views, RELATION)
+        return Sight(cells, sentence, camera, relation)
