@@ -230,8 +230,63 @@ def test_a_checkpoint_without_its_model_is_an_error(tiny, recipe, gen):
         other.restore(learner.state())
 
 
-@pytest.mark.parametrize("change", ["rank=1", "rate=1e-4", "camera_dropped=0.0"])
+@pytest.mark.parametrize("change", ["rank=1", "rate=1e-4", "camera_dropped=0.0", "particles=2"])
 def test_every_key_of_the_own_model_counts(whole, tiny, recipe, tmp_path, change):
     changed = overridden(recipe, [f"shape.score.own.{change}"])
     generate("a ball", prior=tiny, recipe=changed, out=tmp_path / "run")
     assert (tmp_path / "run/scene.ply").read_bytes() != (whole / "scene.ply").read_bytes()
+
+
+TOGETHER = VSD_RECIPE.replace("rank = 2,", "rank = 2, particles = 3,")
+
+
+@pytest.fixture(scope="module")
+def together():
+    return parse_recipe(TOGETHER, "together")
+
+
+def test_scenes_made_together_share_the_model_and_are_not_alike(tiny, recipe, together):
+    result = generate("a ball", recipe=together, prior=tiny)
+    alone = generate("a ball", recipe=recipe, prior=tiny)
+    assert len(result.particles) == 3
+    assert result.particles[0] is result.scene
+    means = [scene.means.detach() for scene in (*result.particles, alone.scene)]
+    for first in range(4):
+        for second in range(first):
+            # The first begins and is looked at as the one alone: what differs is the model.
+            assert not torch.equal(means[first], means[second])
+
+
+def test_scenes_made_together_have_nothing_else_in_common(tiny, recipe, together):
+    """Before a stage of VSD the first of three is what one alone is."""
+
+    def seen(recipe):
+        shape = dataclasses.replace(recipe.stage[0], start=None, steps=4)
+        before = dataclasses.replace(recipe.stage[0], name="before", steps=4, score=SDS())
+        pictures = []
+        stages = dataclasses.replace(recipe, stage=(before, shape))
+        result = generate(
+            "a ball", recipe=stages, prior=tiny, callback=lambda info: pictures.append(info)
+        )
+        return result, [info.color for info in pictures]
+
+    (one, alone), (three, first) = seen(recipe), seen(together)
+    assert len(one.particles) == 1
+    assert len(three.particles) == 3
+    assert all(torch.equal(*pair) for pair in zip(alone[:5], first[:5], strict=True))
+    assert not torch.equal(alone[-1], first[-1])
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_scenes_made_together_resume_to_the_same_bytes(tiny, together, tmp_path, step):
+    generate("a ball", recipe=together, prior=tiny, out=tmp_path / "whole")
+    with pytest.raises(Stop):
+        generate(
+            "a ball", recipe=together, prior=tiny, out=tmp_path / "stopped",
+            callback=stop_at(step),
+        )  # fmt: skip
+    resume(tmp_path / "stopped", prior=tiny)
+    whole = contents(tmp_path / "whole")
+    assert {"scene.ply", "scene-2.ply", "scene-3.ply", "contact-3.png"} <= set(whole)
+    assert whole["scene-2.ply"] != whole["scene-3.ply"]
+    assert contents(tmp_path / "stopped") == whole

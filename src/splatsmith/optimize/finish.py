@@ -4,6 +4,8 @@ import platform
 import resource
 import sys
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,7 @@ def finish(plan: Plan, folder: RunFolder | None, state: RunState, book: Book) ->
         prompt=plan.prompt.text,
         seed=plan.seed,
         scene=state.scene,
+        particles=tuple(one.scene for one in state.particles),
         metrics=metrics(state, book.timers),
         paths={} if folder is None else folder.present(),
     )
@@ -53,15 +56,14 @@ def finish(plan: Plan, folder: RunFolder | None, state: RunState, book: Book) ->
 def write_assets(plan: Plan, folder: RunFolder, state: RunState, book: Book) -> None:
     """The scene and its pictures; a signal is obeyed between any two of them."""
     output = plan.recipe.output
-    scene = state.scene
-    work = (
-        lambda: write_scene(folder, scene, stream(plan.seed, "hand out", state.step)),
-        lambda: write_progress(folder.progress, state),
-        lambda: save_png(folder.contact, contact_sheet(scene)),
-        lambda: write_turntable(
-            folder.turntable, scene, frames=output.frames, size=output.size, fps=FILM_RATE
-        ),
-    )
+    work: list[Callable[[], object]] = []
+    for number, one in enumerate(state.particles, start=1):
+        its, draws = folder.of_particle(number), stream(plan.seed, "hand out", state.step)
+        work.append(partial(write_scene, its, one.scene, draws))
+        work.append(partial(write_contact, its, one.scene))
+    frames, size = output.frames, output.size
+    film = partial(write_turntable, folder.turntable, frames=frames, size=size, fps=FILM_RATE)
+    work += [partial(write_progress, folder.progress, state), partial(film, scene=state.scene)]
     for write in work:
         book.stop_if_asked(state)
         with book.timers("export"):
@@ -85,6 +87,11 @@ def write_scene(folder: RunFolder, scene: Scene, generator: torch.Generator) -> 
         warnings.warn(f"no scene.ply was written: {error}", UserWarning, stacklevel=2)
         return
     write_ply(folder.scene, splats)
+
+
+def write_contact(folder: RunFolder, scene: Scene) -> None:
+    """The scene from all around, on one picture."""
+    save_png(folder.contact, contact_sheet(scene))
 
 
 def write_progress(path: Path, state: RunState) -> None:

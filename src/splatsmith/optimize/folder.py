@@ -2,10 +2,11 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from splatsmith.distill.scores.vsd import MOST_PARTICLES
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.files import replace_file
 from splatsmith.optimize.lock import LOCK
@@ -13,7 +14,15 @@ from splatsmith.optimize.lock import LOCK
 FORMAT = "splatsmith-run-1"
 LARGEST_REPORT = 1 << 20  # bytes
 
+
+def _numbered(name: str, particle: int) -> str:
+    """The name of a file of one of several scenes; the first one's is the plain name."""
+    path = Path(name)
+    return name if particle == 1 else f"{path.stem}-{particle}{path.suffix}"
+
+
 REPORT = "report.json"
+OF_PARTICLES = ("scene.ply", "optimized.safetensors", "contact.png", "asset.glb")
 FILES = (
     "recipe.toml",
     "events.jsonl",
@@ -25,15 +34,25 @@ FILES = (
     "reference.png",
     "start.safetensors",
     "asset.glb",
+    *(
+        _numbered(name, number)
+        for number in range(2, MOST_PARTICLES + 1)
+        for name in OF_PARTICLES
+    ),
     REPORT,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where the parts of a run lie."""
+    """Where the parts of a run lie; of scenes that are made together, those of one."""
 
     root: Path
+    particle: int = 1
+
+    def of_particle(self, number: int) -> "RunFolder":
+        """The files of another scene, from 2 on: scene-2.ply and so on."""
+        return replace(self, particle=number)
 
     @property
     def recipe(self) -> Path:
@@ -58,17 +77,17 @@ class RunFolder:
     @property
     def scene(self) -> Path:
         """The asset: Gaussians that any splat viewer opens."""
-        return self.root / "scene.ply"
+        return self.root / _numbered("scene.ply", self.particle)
 
     @property
     def tensors(self) -> Path:
         """What was optimized, if that is of another kind than Gaussians."""
-        return self.root / "optimized.safetensors"
+        return self.root / _numbered("optimized.safetensors", self.particle)
 
     @property
     def asset(self) -> Path:
         """The textured mesh, if the run made one or was asked for it."""
-        return self.root / "asset.glb"
+        return self.root / _numbered("asset.glb", self.particle)
 
     @property
     def turntable(self) -> Path:
@@ -78,7 +97,7 @@ class RunFolder:
     @property
     def contact(self) -> Path:
         """The scene from 8 azimuths and 2 elevations."""
-        return self.root / "contact.png"
+        return self.root / _numbered("contact.png", self.particle)
 
     @property
     def reference(self) -> Path:

@@ -2,8 +2,8 @@
 
 It is the prior with a low-rank update (`Adapter`), which learns to take noise off what the
 scene looks like now (ProlificDreamer, Wang et al. 2023, equation 8). It belongs to the run:
-its parameters and Adam's moments are in every checkpoint. One scene is one particle; several
-would share one model and take turns.
+its parameters and Adam's moments are in every checkpoint. Scenes that are made together, the
+particles of the paper, share one model.
 """
 
 from collections.abc import Mapping

@@ -43,10 +43,13 @@ class Result:
     `metrics` are those of report.json: seconds, steps, splats, skipped steps, the moving
     averages of loss and distance at the end. `paths` name every file that was written (scene,
     turntable, contact, progress, recipe, events, report); empty if the run had no folder.
+    Where several scenes were made together, `scene` is the first of the `particles`, and the
+    files of the others have a number, "scene-2".
     """
 
     prompt: str
     seed: int
     scene: Scene
+    particles: tuple[Scene, ...] = ()  # all scenes that were made together, this one first
     metrics: Mapping[str, Any]
     paths: Mapping[str, Path]

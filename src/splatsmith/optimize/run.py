@@ -22,11 +22,11 @@ from splatsmith.optimize.priors import GivenOptions
 from splatsmith.optimize.progress import ProgressLine
 from splatsmith.optimize.result import Callback, Result
 from splatsmith.optimize.save import drop_unfinished, load_checkpoint, tidy
+from splatsmith.optimize.setting import Setting
 from splatsmith.optimize.signals import Signals
 from splatsmith.optimize.stage import own_model, run_stage
 from splatsmith.optimize.start import Source, kept_start
 from splatsmith.optimize.state import RunState, fresh_upkeep, make_optimizer
-from splatsmith.optimize.streams import stream
 from splatsmith.optimize.timers import Timers
 from splatsmith.priors.protocol import LargePrior, Prior
 from splatsmith.recipes.load import load_recipe, overridden, parse_recipe, recipe_toml
@@ -151,14 +151,25 @@ def default_folder(prompt: str, seed: int) -> Path:
 
 def fresh_state(plan: Plan, tell: Tell | None = None) -> RunState:
     """The run before its first step; `tell` gets lines about a start that takes time."""
-    stage = plan.recipe.stage[0]
+    setting = plan.settings()[0]
+    state, *others = (
+        _fresh_particle(plan, setting.of_particle(number), tell)
+        for number in range(plan.recipe.particles)
+    )
+    state.others = others
+    return state
+
+
+def _fresh_particle(plan: Plan, setting: Setting, tell: Tell | None) -> RunState:
+    """One of the scenes that are made together; all the same if the start is given."""
+    stage = setting.stage
     assert stage.start is not None, "the schema refuses recipes without a start"
     if plan.start is not None:
         scene = plan.start.scene
     elif isinstance(stage.start, Hull):
-        scene = hull_start(plan.settings()[0], tell)
+        scene = hull_start(setting, tell)
     else:
-        scene = begin_any(stage.start, stream(plan.seed, "start", 0))
+        scene = begin_any(stage.start, setting.draws("start", 0))
     return RunState(
         step=0,
         scene=scene,
@@ -293,7 +304,12 @@ def _state_of(place: RunFolder, plan: Plan, tell: Tell | None) -> tuple[RunState
     settings = [s for s in plan.settings() if s.first < found.step or s.first == 0]
     setting = settings[-1]
     state = RunState.restore(
-        found.step, found.groups, found.counters, setting, own_model(setting)
+        found.step,
+        found.groups,
+        found.counters,
+        setting,
+        own_model(setting),
+        plan.recipe.particles,
     )
     every, last = plan.recipe.output.save_every, plan.recipe.steps
     tidy(place.checkpoints, found.step, lambda step: step % every == 0 or step == last)

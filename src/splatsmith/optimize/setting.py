@@ -1,6 +1,6 @@
 """What stays the same throughout a stage."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -22,11 +22,17 @@ class Setting:
     prompt: Prompt
     prior: Prior
     snapshots: frozenset[int]  # steps of the whole run at which to keep small pictures
+    particle: int = 0  # which of the scenes that are made together, from 0
 
     def progress(self, step: int) -> float:
         """0 at the stage's first step, 1 at its last one."""
         return (step - self.first) / max(1, self.stage.steps - 1)
 
     def draws(self, name: str, step: int) -> torch.Generator:
-        """The generator for one kind of draw at one step."""
-        return stream(self.seed, name, step)
+        """The generator for one kind of draw at one step; each particle has its own."""
+        own = f"{name}, particle {self.particle}" if self.particle else name
+        return stream(self.seed, own, step)
+
+    def of_particle(self, particle: int) -> "Setting":
+        """The same for another of the scenes."""
+        return replace(self, particle=particle)

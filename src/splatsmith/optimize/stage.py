@@ -54,16 +54,21 @@ class Taken:
 def run_stage(setting: Setting, state: RunState, book: Book) -> None:
     """Take the steps of the stage that are still to be taken."""
     stage = setting.stage
+    particles = [(setting.of_particle(k), one) for k, one in enumerate(state.particles)]
     if state.step == setting.first:
-        draws = setting.draws("convert", state.step)
-        state.begin_stage(stage, own_model(setting), draws)
+        own = own_model(setting)
+        for its, one in particles:
+            one.begin_stage(stage, own, its.draws("convert", state.step))
     while state.step < setting.first + stage.steps:
-        taken = take_step(setting, state, book.timers)
+        steps = [take_step(its, one, book.timers) for its, one in particles]
         with book.timers("upkeep"):
-            report = keep_up(setting, state, taken)
-            keep_snapshot(setting, state, taken)
-        state.step += 1
-        book.record(setting.stage, setting.prior, state, taken, report)
+            pairs = zip(particles, steps, strict=True)
+            reports = [keep_up(its, one, taken) for (its, one), taken in pairs]
+            keep_snapshot(setting, state, steps[0])
+        for _, one in particles:
+            one.step += 1
+        skipped = next((taken for taken in steps if taken.skipped), steps[0])
+        book.record(setting.stage, setting.prior, state, skipped, reports[0])
 
 
 def own_model(setting: Setting) -> Learner | None:

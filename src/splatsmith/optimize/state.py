@@ -43,9 +43,16 @@ class Counters:
         self.averaged += 1
 
 
+PARTS = ("scene", "optimizer", "record")  # what a checkpoint has of each particle
+
+
 @dataclass(slots=True, kw_only=True)
 class RunState:
-    """A run between two steps; `step` counts the finished steps of all its stages."""
+    """A run between two steps; `step` counts the finished steps of all its stages.
+
+    Where several scenes are made together, the `others` have a state of their own each, of
+    which counters and snapshots are not used; the own model is one and the same.
+    """
 
     step: int
     scene: Scene
@@ -55,6 +62,12 @@ class RunState:
     counters: Counters = field(default_factory=Counters)
     snapshots: list[Snapshot] = field(default_factory=list)
     snapshot_steps: list[int] = field(default_factory=list)
+    others: list["RunState"] = field(default_factory=list)
+
+    @property
+    def particles(self) -> list["RunState"]:
+        """The scenes that are made together, this one first."""
+        return [self, *self.others]
 
     def begin_stage(
         self, stage: Stage, own: Learner | None, generator: torch.Generator
@@ -71,14 +84,20 @@ class RunState:
 
     def groups(self) -> dict[str, dict[str, Tensor]]:
         """The tensors of a checkpoint, in named groups."""
+        groups = self._own_groups()
+        for number, other in enumerate(self.others, start=2):
+            groups |= {f"{name}-{number}": t for name, t in other._own_groups().items()}
+        return groups if self.own is None else groups | {"own": self.own.state()}
+
+    def _own_groups(self) -> dict[str, dict[str, Tensor]]:
+        """Those of one particle, by the names of PARTS."""
         kept = {} if self.upkeep is None else self.upkeep.state()
         record = {f"upkeep.{name}": tensor for name, tensor in kept.items()}
         if self.snapshots:
             record["snapshots"] = torch.stack(self.snapshots)
             record["snapshot_steps"] = torch.tensor(self.snapshot_steps)
         moments = moments_of(self.optimizer)
-        groups = {"scene": self.scene.state(), "optimizer": moments, "record": record}
-        return groups if self.own is None else groups | {"own": self.own.state()}
+        return {"scene": self.scene.state(), "optimizer": moments, "record": record}
 
     def plain(self) -> dict[str, Any]:
         """The numbers of a checkpoint."""
@@ -92,17 +111,37 @@ class RunState:
         plain: Mapping[str, Any],
         setting: Setting,
         own: Learner | None = None,
+        particles: int = 1,
     ) -> "RunState":
         """The state that a checkpoint was made from; InputError if parts do not fit.
 
         `own` is a fresh model of the stage, to be brought to where the checkpoint had it.
         """
+        state = cls._restored(step, groups, plain, setting, own)
+        for number in range(2, particles + 1):
+            its = {name: groups.get(f"{name}-{number}", {}) for name in PARTS}
+            state.others.append(cls._restored(step, its, {}, setting, own))
+        try:
+            if own is not None:
+                own.restore(groups["own"])
+        except KeyError as error:
+            raise InputError(f"The checkpoint of step {step} has no proper {error}.") from error
+        return state
+
+    @classmethod
+    def _restored(
+        cls,
+        step: int,
+        groups: Mapping[str, Mapping[str, Tensor]],
+        plain: Mapping[str, Any],
+        setting: Setting,
+        own: Learner | None,
+    ) -> "RunState":
+        """One of the scenes that are made together."""
         try:
             scene = restored(setting.kind, groups["scene"])
             optimizer = make_optimizer(scene, setting.stage.adam)
             restore_moments(optimizer, groups["optimizer"])
-            if own is not None:
-                own.restore(groups["own"])
             record = dict(groups["record"])
             snapshots = list(record.pop("snapshots", torch.empty(0)))
             snapshot_steps = record.pop("snapshot_steps", torch.empty(0)).tolist()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from splatsmith.cameras import OrbitSampler
-from splatsmith.distill import SDS, ScoreSettings
+from splatsmith.distill import SDS, VSD, ScoreSettings
 from splatsmith.errors import InputError
 from splatsmith.optimize.field_regularizers import FieldRegularize
 from splatsmith.optimize.lamp import Lamp
@@ -148,6 +148,12 @@ class Recipe:
             else:
                 kinds.append(kinds[-1] if stage.start is None else kind_of_start(stage.start))
         return kinds
+
+    @property
+    def particles(self) -> int:
+        """How many scenes a run makes at once, through all stages: as VSD asks, else one."""
+        scores = [stage.score for stage in self.stage]
+        return max([score.own.particles for score in scores if isinstance(score, VSD)] or [1])
 
     @property
     def steps(self) -> int:

@@ -11,6 +11,8 @@ from splatsmith.distill.question import Question
 from splatsmith.distill.settings import Guided, check_guided
 from splatsmith.errors import InputError
 
+MOST_PARTICLES = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnModel:
@@ -19,8 +21,13 @@ class OwnModel:
     rank: int = 4  # of the update of each weight, 1 to 64
     rate: float = 1e-4  # AdamW's, per step, over 0 and at most 1
     camera_dropped: float = 0.1  # share of views whose camera it is not told, 0 to 1
+    particles: int = 1  # scenes that the run makes at once and that share it, 1 to 8
 
     def __post_init__(self) -> None:
+        if not 1 <= self.particles <= MOST_PARTICLES:
+            raise InputError(
+                f"particles must lie in 1 to {MOST_PARTICLES}, got {self.particles}."
+            )
         if not 1 <= self.rank <= 64:
             raise InputError(f"rank must lie in 1 to 64, got {self.rank}.")
         if not 0 < self.rate <= 1:
@@ -33,7 +40,7 @@ class OwnModel:
 class VSD(Guided):
     """Variational score distillation (Wang et al. 2023, ProlificDreamer).
 
-    One scene, which is one particle; the paper also moves several at a time.
+    A scene is a particle; with `own.particles` several are moved at a time, as in the paper.
     """
 
     kind: Literal["vsd"] = "vsd"
