@@ -115,6 +115,8 @@ def test_objects_are_made_weighed_and_laid_out(run_it, tmp_path):
     assert "P-held" in text
     assert "P-words: 16 of 16" in text
     assert "fronts seen well enough: duck\n" in text
+    assert "made a second time: 1 of 2 runs, the same to the last byte" in text
+    assert len((tmp_path / "records.csv").read_text().splitlines()) == 1 + len(records)
     with Image.open(tmp_path / "sheets" / "P-held.png") as sheet:
         assert sheet.height > 2 * 96
     assert str(tmp_path / "table.md") in said
@@ -129,6 +131,15 @@ def test_objects_are_made_weighed_and_laid_out(run_it, tmp_path):
     assert "runs 1/" not in told
     assert read_records(tmp_path / "records.jsonl") == records
     assert (tmp_path / "table.md").read_text() == text
+
+    # A run that comes out different the second time voids the table.
+    scene = tmp_path / "again" / "a-red-mushroom-0" / "scene.ply"
+    scene.write_bytes(scene.read_bytes()[:-1] + b"!")
+    assert run_it(tmp_path)[0] == 0
+    assert (
+        "**void**, for they came out different: a red mushroom (seed 0)"
+        in (tmp_path / "table.md").read_text()
+    )
 
     # One more run goes on where the last one stopped; another recipe may not.
     code, _, told = run_it(tmp_path, "--set=shape.views=2")

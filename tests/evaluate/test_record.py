@@ -1,5 +1,7 @@
 """Records come back as they were written; damaged files are refused with place and remedy."""
 
+import csv
+import io
 import json
 
 import pytest
@@ -15,6 +17,7 @@ from splatsmith.evaluate.record import (
     drop_torn_line,
     from_line,
     read_records,
+    to_csv,
     to_line,
 )
 
@@ -138,3 +141,13 @@ def test_only_numbers_are_written():
 
 def test_a_long_failure_is_cut():
     assert len(from_line(to_line(record(failure="x" * 10_000))).failure) == 2000
+
+
+def test_a_row_of_the_csv_has_every_metric_of_any_record():
+    first = record(prompt='a "red", mug', metrics={"T": 0.5, "JR": None})
+    second = record(prompt="a dog", metrics={"T": 1.0, "Float": 0.25})
+    rows = list(csv.DictReader(io.StringIO(to_csv([first, second]))))
+    assert [row["prompt"] for row in rows] == ['a "red", mug', "a dog"]
+    assert rows[0]["T"] == "0.5"
+    assert (rows[0]["JR"], rows[0]["Float"]) == ("", "")
+    assert float(rows[1]["Float"]) == 0.25

@@ -13,6 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from splatsmith.cli.evaluation_again import made_again
 from splatsmith.cli.evaluation_jobs import (
     Bench,
     Request,
@@ -71,7 +72,9 @@ def _work(bench: Bench, console: Console) -> None:
         _each("runs", missing_runs(bench), lambda job: carry_out(bench, job), progress)
         references = missing_references(bench)
         _each("ends", references, lambda item: weigh_reference(bench, *item), progress)
-    for path in write_report(bench, controls, Console(file=sys.stdout, highlight=False)):
+    again = made_again(bench)
+    console.print(again)
+    for path in write_report(bench, controls, again, Console(file=sys.stdout, highlight=False)):
         print(path)
 
 

@@ -38,6 +38,7 @@ from splatsmith.images import Reference
 from splatsmith.optimize import run
 from splatsmith.optimize.finish import peak_memory_mib
 from splatsmith.optimize.plan import Plan, make_plan
+from splatsmith.optimize.result import Result
 from splatsmith.priors.protocol import sees_image
 from splatsmith.recipes.load import load_recipe, overridden
 from splatsmith.recipes.pace import paced
@@ -153,15 +154,7 @@ def carry_out(bench: Bench, job: Job) -> Record:
     begun = perf_counter()
     failure, scene = "", None
     try:
-        result = run.generate(
-            words_of(bench, job.prompt),
-            seed=job.seed,
-            image=taken(job.prompt, bench.tier),
-            recipe=bench.recipe,
-            prior=bench.plan.prior.source,
-            out=bench.folder(job),
-            overwrite=True,  # What a kill has left here has no line.
-        )
+        result = make(bench, job, bench.folder(job))
         if "scene" in result.paths:
             scene = read_ply(result.paths["scene"])  # What the user gets is what is weighed.
         else:
@@ -175,6 +168,20 @@ def carry_out(bench: Bench, job: Job) -> Record:
     if not failure and metrics["Fail"]:
         failure = "the scene shows no object"
     return _write(bench, "run", job, metrics, seconds=round(seconds, 3), failure=failure)
+
+
+def make(bench: Bench, job: Job, folder: Path, threads: int | None = None) -> Result:
+    """The run itself, into a folder; what a kill has left there is replaced."""
+    return run.generate(
+        words_of(bench, job.prompt),
+        seed=job.seed,
+        image=taken(job.prompt, bench.tier),
+        recipe=bench.recipe,
+        prior=bench.plan.prior.source,
+        out=folder,
+        overwrite=True,
+        threads=threads,
+    )
 
 
 def missing_references(bench: Bench) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from splatsmith.evaluate.controls import Controls, check_controls
 from splatsmith.evaluate.instances import held_object
 from splatsmith.evaluate.lists import Job, PromptList, prompt_lists, understood, words_cases
 from splatsmith.evaluate.measures import spread_of_seeds
-from splatsmith.evaluate.record import Record
+from splatsmith.evaluate.record import Record, to_csv
 from splatsmith.evaluate.report import markdown, terminal_tables
 from splatsmith.evaluate.sheets import list_sheet, sheet_views, views_of
 from splatsmith.evaluate.table import RollUp, roll_up
@@ -52,19 +52,26 @@ def controls_line(controls: Controls) -> str:
     )
 
 
-def write_report(bench: Bench, controls: Sequence[Controls], console: Console) -> list[Path]:
-    """The table and the sheets of everything that is written down; returns their paths."""
+def write_report(
+    bench: Bench, controls: Sequence[Controls], again: str, console: Console
+) -> list[Path]:
+    """The tables and the sheets of everything that is written down; returns their paths.
+
+    `again` says what came of making some runs a second time.
+    """
     records = bench.records()
     roll = roll_up(records, bench.tier)
     pictures = pictures_of(bench, records)
     notes = [controls_line(one) for one in controls]
-    notes += words_lines(bench)
+    notes += [*words_lines(bench), again]
     text = markdown(roll, diversity=diversities(roll, pictures), notes=notes)
     path = bench.out / "table.md"
     replace_file(path, text.encode())
+    lines = bench.out / "records.csv"
+    replace_file(lines, to_csv(records).encode())
     for table in terminal_tables(roll):
         console.print(table)
-    return [path, *write_sheets(bench, records, pictures)]
+    return [path, lines, *write_sheets(bench, records, pictures)]
 
 
 def words_lines(bench: Bench) -> list[str]:

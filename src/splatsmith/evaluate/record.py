@@ -4,6 +4,8 @@ Lines are only ever added. A process that is killed can leave half a line at the
 dropped, and its object is made again.
 """
 
+import csv
+import io
 import json
 import math
 import os
@@ -83,6 +85,22 @@ def from_line(line: str) -> Record:
     record = Record(**table)
     _check_values(record)
     return record
+
+
+def to_csv(records: Sequence[Record]) -> str:
+    """A row for each record and a column for each metric, for tables elsewhere.
+
+    What does not apply is empty.
+    """
+    told = ("kind", "prompt", "seed", "split", "seconds", "peak_mib", "failure")
+    names = list(dict.fromkeys(name for record in records for name in record.metrics))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow([*told, *names])
+    for record in records:
+        plain = [getattr(record, name) for name in told]
+        table.writerow([*plain, *(record.metrics.get(name) for name in names)])
+    return text.getvalue()
 
 
 def append(path: Path, record: Record) -> None:
