@@ -209,7 +209,9 @@ class Denoiser(nn.Module):
         time = time_features(log_snr if self.outer is None else log_snr + QUARTER)
         scale = None
         if self.shape.guided:
-            scale = guidance_features(torch.ones_like(log_snr) if guidance is None else guidance)
+            scale = guidance_features(
+                torch.ones_like(log_snr) if guidance is None else guidance
+            )
         return Asked(log_snr, time, camera, scale, text)
 
     def _seen(self, sight: Sight | None, views: int) -> Sight | None:

@@ -123,8 +123,9 @@ class Builder:
         shape = net.shape
         size, channels = shape.resolution, shape.channels
         x = self._given(size, size, channels)
-        log_snr, time = self._given(1, 1, 1), self._given(1, 1, net.signal.time[0].in_features)
-        camera = self._given(1, 1, net.signal.camera[0].in_features)
+        log_snr = self._given(1, 1, 1)
+        time = self._given(1, 1, _inputs(net.signal.time))
+        camera = self._given(1, 1, _inputs(net.signal.camera))
         sentence = self._given(1, 1, shape.text_width)
         guidance = self._given(1, 1, 2) if shape.guided else None
         text = self._given(1, words, shape.text_width)
@@ -139,7 +140,7 @@ class Builder:
         }
         canvas = self.canvas(net.canvas, signal)
         told = {
-            name: self.linear(attention.words, text)
+            name: self.linear(attention.get_submodule("words"), text)
             for name, attention in net.attentions.items()
         }
         if net.outer is None:
@@ -160,7 +161,12 @@ class Builder:
         self.program.whole(*places, size // 2, channels)
 
     def signal(
-        self, signal: "Signal", time: Cells, camera: Cells, sentence: Cells, guidance: Cells | None
+        self,
+        signal: "Signal",
+        time: Cells,
+        camera: Cells,
+        sentence: Cells,
+        guidance: Cells | None,
     ) -> Cells:
         """Time, camera, sentence and scale of guidance as one vector."""
         total = self.linear(signal.sentence, sentence)
@@ -205,15 +211,17 @@ class Builder:
         h = self.block(net.up[1], h)
         return self.convolved(net.fold_out, self.normalized(net.norm, h)), h
 
-    def block(self, block: Block, x: Cells) -> Cells:
+    def block(self, block: nn.Module, x: Cells) -> Cells:
         """Two convolutions with a residual path, the second modulated by the signal."""
+        assert isinstance(block, Block)
         h = self.convolved(block.conv_in, self.normalized(block.norm_in, x))
         h = self.normalized(block.norm_out, h, self.modulations[id(block)])
         skipped = self.convolved(block.skip, x) if isinstance(block.skip, nn.Conv2d) else x
         return self.convolved(block.conv_out, h, added=skipped)
 
-    def attended(self, attention: Attention, x: Cells, told: Cells) -> Cells:
+    def attended(self, attention: nn.Module, x: Cells, told: Cells) -> Cells:
         """Every cell looks at every cell and at every word."""
+        assert isinstance(attention, Attention)
         cells = self.normalized(attention.norm, x, activate=False)
         cells = self.linear(attention.query_key_value, cells)
         mixed = self._cells(x.rows, x.columns, x.channels)
@@ -249,8 +257,9 @@ class Builder:
         self._convolve(x, added, y, weight, conv.bias, size, stride, padding)
         return y
 
-    def linear(self, layer: nn.Linear, x: Cells, added: Cells | None = None) -> Cells:
+    def linear(self, layer: nn.Module, x: Cells, added: Cells | None = None) -> Cells:
         """A linear layer for every cell, plus `added`."""
+        assert isinstance(layer, nn.Linear)
         y = self._cells(x.rows, x.columns, layer.out_features)
         self._convolve(x, added, y, network_native.packed(layer.weight), layer.bias, 1, 1, 0)
         return y
@@ -264,7 +273,11 @@ class Builder:
         self.program.convolve(*places, weight, bias, *shape, size, stride, padding)
 
     def normalized(
-        self, norm: nn.GroupNorm, x: Cells, modulation: Cells | None = None, activate: bool = True
+        self,
+        norm: nn.GroupNorm,
+        x: Cells,
+        modulation: Cells | None = None,
+        activate: bool = True,
     ) -> Cells:
         """Group normalization, modulation and SiLU, the latter two if asked for."""
         y = self._cells(x.rows, x.columns, x.channels)
@@ -310,6 +323,13 @@ class Builder:
     def _cells(self, rows: int, columns: int, channels: int) -> Cells:
         place = self.program.place(rows * columns * channels)
         return Cells(place, rows, columns, channels)
+
+
+def _inputs(layers: nn.Sequential) -> int:
+    """Numbers that the first of some layers takes."""
+    first = layers[0]
+    assert isinstance(first, nn.Linear)
+    return first.in_features
 
 
 # Pictures that go through a part of the program together. Where they are large they should stay
