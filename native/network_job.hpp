@@ -19,7 +19,8 @@ constexpr int places = patch * patch; // products a tile and pair of channels
 constexpr int block_tiles = 32;       // tiles that one task makes
 // Numbers between the planes of two places: a line of the cache more than the planes themselves,
 // whose sizes are powers of two times a little, or all 36 would fight for the same few lines.
-constexpr int skew = 16;
+constexpr int line = 16;              // numbers in a line of the cache
+constexpr int skew = line;
 constexpr int block_cells = 64;       // cells that one task makes of a plain convolution
 
 struct Convolve {

@@ -20,7 +20,6 @@ namespace network {
 
 constexpr int most_rows = 8;      // that a thread goes through together
 constexpr int64_t nowhere = -1;   // instead of a place
-constexpr int64_t line = 16;      // numbers in a line of the cache
 
 // What a step finds when it runs: its rows, where each place begins, and scratch memory.
 struct Rows {
