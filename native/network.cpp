@@ -149,9 +149,15 @@ class Network {
     add_join(program_, kernels_, x, wide, y, side, own, more);
   }
 
-  void fold(int64_t x, int64_t y, int side, int channels, bool back) {
+  void fold(int64_t x, int64_t y, int side, int channels, int apart) {
+    int64_t cells = (int64_t)side * side;
+    expect(x, 4 * cells * channels), expect(y, cells * apart);
+    add_fold(program_, kernels_, x, y, side, channels, apart);
+  }
+
+  void unfold(int64_t x, int64_t y, int side, int channels) {
     expect(x, 4 * (int64_t)side * side * channels), expect(y, program_.size(x));
-    add_fold(program_, kernels_, x, y, side, channels, back);
+    add_unfold(program_, kernels_, x, y, side, channels);
   }
 
   void halve(int64_t x, int64_t log_snr, int64_t small, int64_t scaled, int side, int channels) {
@@ -237,7 +243,9 @@ NB_MODULE(_network, module) {
       .def("join", &Network::join, nb::arg("x"), nb::arg("wide"), nb::arg("y"), nb::arg("side"),
            nb::arg("own"), nb::arg("more"))
       .def("fold", &Network::fold, nb::arg("x"), nb::arg("y"), nb::arg("side"),
-           nb::arg("channels"), nb::arg("back"))
+           nb::arg("channels"), nb::arg("apart"))
+      .def("unfold", &Network::unfold, nb::arg("x"), nb::arg("y"), nb::arg("side"),
+           nb::arg("channels"))
       .def("halve", &Network::halve, nb::arg("x"), nb::arg("log_snr"), nb::arg("small"),
            nb::arg("scaled"), nb::arg("side"), nb::arg("channels"))
       .def("whole", &Network::whole, nb::arg("low"), nb::arg("small"), nb::arg("added"),

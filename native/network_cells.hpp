@@ -22,24 +22,27 @@ inline void join(const float* x, const float* wide, int side, int own, int more,
     }
 }
 
-// Calls of(place of a pixel's channel in the picture, in the folded one) for all of them.
+// Calls of(place of a pixel's channel in the picture, in the folded one) for all of them; folded
+// cells are `apart` numbers from each other.
 template <typename Of>
-INLINE void each_folded(int side, int channels, const Of& of) {
+INLINE void each_folded(int side, int channels, int apart, const Of& of) {
   for (int row = 0; row < 2 * side; ++row)
     for (int column = 0; column < 2 * side; ++column) {
       int64_t pixel = ((int64_t)row * 2 * side + column) * channels;
-      int64_t cell = ((int64_t)(row / 2) * side + column / 2) * 4 * channels;
+      int64_t cell = ((int64_t)(row / 2) * side + column / 2) * apart;
       int within = row % 2 * 2 + column % 2;
       for (int c = 0; c < channels; ++c) of(pixel + c, cell + 4 * c + within);
     }
 }
 
-inline void fold(const float* x, int side, int channels, float* y) {
-  each_folded(side, channels, [=](int64_t pixel, int64_t cell) { y[cell] = x[pixel]; });
+inline void fold(const float* x, int side, int channels, int apart, float* y) {
+  if (apart > 4 * channels) __builtin_memset(y, 0, sizeof(float) * side * side * apart);
+  each_folded(side, channels, apart, [=](int64_t pixel, int64_t cell) { y[cell] = x[pixel]; });
 }
 
 inline void unfold(const float* x, int side, int channels, float* y) {
-  each_folded(side, channels, [=](int64_t pixel, int64_t cell) { y[pixel] = x[cell]; });
+  each_folded(side, channels, 4 * channels,
+              [=](int64_t pixel, int64_t cell) { y[pixel] = x[cell]; });
 }
 
 // Of a variance-preserving schedule, and the size that a picture averaged over 2 x 2 pixels has.

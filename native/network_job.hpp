@@ -17,9 +17,9 @@ constexpr int tile = 4;               // cells a side that are made at once
 constexpr int patch = tile + 2;       // cells a side that they depend on
 constexpr int places = patch * patch; // products a tile and pair of channels
 constexpr int block_tiles = 32;       // tiles that one task makes
+constexpr int line = 16;              // numbers in a line of the cache
 // Numbers between the planes of two places: a line of the cache more than the planes themselves,
 // whose sizes are powers of two times a little, or all 36 would fight for the same few lines.
-constexpr int line = 16;              // numbers in a line of the cache
 constexpr int skew = line;
 constexpr int block_cells = 64;       // cells that one task makes of a plain convolution
 
@@ -95,9 +95,11 @@ struct Kernels {
   // One beside the other: x [side, side, own], y [side, side, own + wide], and wide of half as
   // many cells a side, each for four.
   void (*join)(const float* x, const float* wide, int side, int own, int more, float* y);
-  // x [2 * side, 2 * side, channels] to y [side, side, 4 * channels], as torch's pixel_unshuffle.
-  void (*fold)(const float* x, int side, int channels, float* y);
-  void (*unfold)(const float* x, int side, int channels, float* y);  // the way back
+  // x [2 * side, 2 * side, channels] to y [side, side, apart], as torch's pixel_unshuffle; what
+  // is more than 4 * channels is zero.
+  void (*fold)(const float* x, int side, int channels, int apart, float* y);
+  // x [side, side, 4 * channels] to y [2 * side, 2 * side, channels], the way back.
+  void (*unfold)(const float* x, int side, int channels, float* y);
   // Averages over 2 x 2 pixels, [side, side, channels], and the same at a variance of one.
   void (*halve)(const float* x, int side, int channels, float log_snr, float* small,
                 float* scaled);

@@ -73,12 +73,20 @@ inline void add_join(Program& program, const Kernels& kernels, int64_t x, int64_
 }
 
 inline void add_fold(Program& program, const Kernels& kernels, int64_t x, int64_t y, int side,
-                     int channels, bool back) {
-  int64_t size = program.size(x);
-  auto* kernel = back ? kernels.unfold : kernels.fold;
-  program.add({x, y}, 0, [=](const Rows& rows) {
+                     int channels, int apart) {
+  int64_t size = program.size(x), made = program.size(y);
+  program.add({x, y}, 0, [=, &kernels](const Rows& rows) {
     for (int row = 0; row < rows.count; ++row)
-      kernel(rows.at[x] + row * size, side, channels, rows.at[y] + row * size);
+      kernels.fold(rows.at[x] + row * size, side, channels, apart, rows.at[y] + row * made);
+  });
+}
+
+inline void add_unfold(Program& program, const Kernels& kernels, int64_t x, int64_t y, int side,
+                       int channels) {
+  int64_t size = program.size(x);
+  program.add({x, y}, 0, [=, &kernels](const Rows& rows) {
+    for (int row = 0; row < rows.count; ++row)
+      kernels.unfold(rows.at[x] + row * size, side, channels, rows.at[y] + row * size);
   });
 }
 

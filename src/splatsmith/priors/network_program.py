@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -145,7 +146,7 @@ class Builder:
         }
         if net.outer is None:
             folded, _ = self.core(net, x, None, canvas, told)
-            self.fold(folded, back=True, into=y)
+            self.unfold(folded, into=y)
             return
         self.program.begin(LARGE)
         small, scaled = (self._cells(size // 2, size // 2, channels) for _ in range(2))
@@ -154,8 +155,7 @@ class Builder:
         )
         cells, entering = self.enter(net.outer, x)
         folded, h = self.core(net, scaled, entering, canvas, told)
-        low = self.fold(folded, back=True)
-        self.program.begin(LARGE)
+        low = self.unfold(folded)
         added = self.leave(net.outer, cells, h)
         places = [cells.place for cells in (low, small, added, log_snr, y)]
         self.program.whole(*places, size // 2, channels)
@@ -183,7 +183,9 @@ class Builder:
 
     def leave(self, outer: "OuterLevel", cells: Cells, h: Cells) -> Cells:
         """What is added to the core's prediction, folded."""
-        cells = self.join(cells, self.convolved(outer.widen, h))
+        wide = self.convolved(outer.widen, h)
+        self.program.begin(LARGE)
+        cells = self.join(cells, wide)
         cells = self.block(outer.up, cells)
         return self.convolved(outer.fold_out, self.normalized(outer.norm, cells))
 
@@ -253,8 +255,11 @@ class Builder:
         size, stride, padding = network_native.sizes(conv)
         rows, columns = ((n + 2 * padding - size) // stride + 1 for n in (x.rows, x.columns))
         y = self._cells(rows, columns, conv.out_channels)
-        weight = network_native.packed(conv.weight, stride, padding)
-        self._convolve(x, added, y, weight, conv.bias, size, stride, padding)
+        weight, more = conv.weight, x.channels - conv.in_channels
+        if more:
+            weight = F.pad(weight, (0, 0, 0, 0, 0, more))  # for the zeros of `fold`
+        packed = network_native.packed(weight, stride, padding)
+        self._convolve(x, added, y, packed, conv.bias, size, stride, padding)
         return y
 
     def linear(self, layer: nn.Module, x: Cells, added: Cells | None = None) -> Cells:
@@ -306,14 +311,18 @@ class Builder:
         self.program.join(*places, x.rows, x.channels, wide.channels)
         return y
 
-    def fold(self, x: Cells, back: bool = False, into: Cells | None = None) -> Cells:
-        """Pixels of 2 x 2 as the channels of a cell, or the way back."""
-        side, channels = (x.rows, x.channels // 4) if back else (x.rows // 2, x.channels)
-        y = into
-        if y is None:
-            wide = (2 * side, channels) if back else (side, 4 * channels)
-            y = self._cells(wide[0], wide[0], wide[1])
-        self.program.fold(x.place, y.place, side, channels, back)
+    def fold(self, x: Cells) -> Cells:
+        """Pixels of 2 x 2 as the channels of a cell, and zeros until they fill registers."""
+        channels = -(-4 * x.channels // network_native.lanes()) * network_native.lanes()
+        y = self._cells(x.rows // 2, x.columns // 2, channels)
+        self.program.fold(x.place, y.place, y.rows, x.channels, channels)
+        return y
+
+    def unfold(self, x: Cells, into: Cells | None = None) -> Cells:
+        """The way back."""
+        channels = x.channels // 4
+        y = into or self._cells(2 * x.rows, 2 * x.columns, channels)
+        self.program.unfold(x.place, y.place, x.rows, channels)
         return y
 
     def _given(self, rows: int, columns: int, channels: int) -> Cells:
