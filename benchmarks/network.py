@@ -1,20 +1,24 @@
 """How much faster the frozen prior answers by the network's kernels than by torch's layers.
 
-    python benchmarks/network.py [--threads N] [--rounds N]
+    python benchmarks/network.py [--threads N ...] [--ways WAY ...] [--rounds N]
 
-Both in one run, by turns, float32; agreement first. What counts is the ratio.
+By torch, by kernels called layer by layer, and by one call for all of them; all in one run, by
+turns, float32; agreement first. Each figure is the least that passed, and in parentheses the
+least time that all threads together were at work, which other jobs disturb less.
 """
 
 import argparse
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
 
-from splatsmith.priors import network_native
+from splatsmith.priors import denoiser, network_native
 from splatsmith.priors.embedded import EmbeddedPrior, load_embedded
+
+WAYS = ["torch", "layers", "call"]
 
 
 @contextmanager
@@ -27,49 +31,71 @@ def by_torch(prior: EmbeddedPrior) -> Iterator[None]:
         prior.net.requires_grad_(False)
 
 
+@contextmanager
+def by_layers() -> Iterator[None]:
+    """As if there were no program of the whole network."""
+    served = denoiser.served
+    denoiser.served = lambda *args: None
+    try:
+        yield
+    finally:
+        denoiser.served = served
+
+
+def question(prior: EmbeddedPrior, views: int) -> Callable[[], Tensor]:
+    """What is timed: one pass for so many pictures."""
+    generator = torch.Generator().manual_seed(0)
+    shape = prior.net.shape
+    sizes = (views, shape.channels, shape.resolution, shape.resolution)
+    x = torch.randn(*sizes, generator=generator).contiguous(memory_format=torch.channels_last)
+    tokens = torch.ones(views, shape.words, dtype=torch.long)
+    camera = torch.randn(views, 7, generator=generator)
+    text = prior.text_of(tokens)
+    return lambda: prior.net(x, torch.zeros(views), tokens, camera, None, text)
+
+
+@torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--prior", default="embedded")
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
     parser.add_argument("--rounds", type=int, default=20)
     asked = parser.parse_args()
-    if asked.threads:
-        torch.set_num_threads(asked.threads)
     prior = load_embedded(asked.prior)
-    print(f"{prior.name}, {torch.get_num_threads()} threads, kernels {network_native.isas()}")
-    generator = torch.Generator().manual_seed(0)
+    print(f"{prior.name}, kernels {network_native.isas()}; least of {asked.rounds} rounds, ms")
+    ways = {
+        "torch": lambda: by_torch(prior),
+        "layers": by_layers,
+        "call": nullcontext,
+    }
     for views in (1, 4, 8):
-        size = prior.net.shape.resolution
-        x = torch.randn(views, 3, size, size, generator=generator)
-        tokens = torch.ones(views, prior.net.shape.words, dtype=torch.long)
-        camera = torch.randn(views, 7, generator=generator)
-
-        def answer(x: Tensor = x, tokens: Tensor = tokens, camera: Tensor = camera) -> Tensor:
-            text = prior.text_of(tokens)
-            noisy = x.contiguous(memory_format=torch.channels_last)
-            return prior.net(noisy, torch.zeros(len(x)), tokens, camera, None, text)
-
-        with torch.no_grad():
-            ours = answer()
-            with by_torch(prior):
-                theirs = answer()
-            off = float((ours - theirs).abs().max() / theirs.abs().max())
-            assert off < 1e-4, f"the kernels are off by {off}"
-            fast = slow = float("inf")
-            for _ in range(asked.rounds):
-                fast = min(fast, timed(answer))
-                with by_torch(prior):
-                    slow = min(slow, timed(answer))
-        print(
-            f"{views} pictures: torch {1e3 * slow:6.1f} ms, kernels {1e3 * fast:6.1f} ms, "
-            f"{slow / fast:.2f}x, off by {off:.1e}"
-        )
+        answer = question(prior, views)
+        found: dict[str, Tensor] = {}
+        least: dict[tuple[str, int], tuple[float, float]] = {}
+        for _ in range(asked.rounds):
+            for threads in asked.threads:
+                torch.set_num_threads(threads)
+                for name in asked.ways:
+                    with ways[name]():
+                        found[name], *took = timed(answer)
+                    before = least.get((name, threads), took)
+                    least[name, threads] = min(took[0], before[0]), min(took[1], before[1])
+        with by_torch(prior):
+            exact = answer()
+        off = max(float((y - exact).abs().max() / exact.abs().max()) for y in found.values())
+        assert off < 1e-4, f"the kernels are off by {off}"
+        for threads in asked.threads:
+            figures = [(name, *least[name, threads]) for name in asked.ways]
+            took = "  ".join(f"{name} {a:6.1f} ({b:6.1f})" for name, a, b in figures)
+            print(f"{views} pictures, {threads} threads: {took}  off by {off:.1e}")
 
 
-def timed(answer) -> float:
-    begun = time.perf_counter()
-    answer()
-    return time.perf_counter() - begun
+def timed(answer: Callable[[], Tensor]) -> tuple[Tensor, float, float]:
+    """The answer, and the milliseconds that passed and that threads were at work."""
+    begun, worked = time.perf_counter(), time.process_time()
+    found = answer()
+    return found, 1e3 * (time.perf_counter() - begun), 1e3 * (time.process_time() - worked)
 
 
 if __name__ == "__main__":

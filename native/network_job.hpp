@@ -8,6 +8,7 @@
 // channels-last: [views, height, width, channels].
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace network {
@@ -16,9 +17,10 @@ constexpr int tile = 4;               // cells a side that are made at once
 constexpr int patch = tile + 2;       // cells a side that they depend on
 constexpr int places = patch * patch; // products a tile and pair of channels
 constexpr int block_tiles = 32;       // tiles that one task makes
+constexpr int line = 16;              // numbers in a line of the cache
 // Numbers between the planes of two places: a line of the cache more than the planes themselves,
 // whose sizes are powers of two times a little, or all 36 would fight for the same few lines.
-constexpr int skew = 16;
+constexpr int skew = line;
 constexpr int block_cells = 64;       // cells that one task makes of a plain convolution
 
 struct Convolve {
@@ -47,6 +49,27 @@ struct Normalize {
   int64_t cells;
   int channels, groups;
   float epsilon;
+  bool activate;  // whether SiLU follows
+};
+
+// Every cell looks at every cell and at every word, in one picture.
+struct Attend {
+  const float* cells;  // [count, 3, heads, width]: query, key, value
+  const float* words;  // [word_count, 2, heads, width]: key, value
+  const float* mask;   // [word_count], added to what cells have to do with words
+  float* y;            // [count, heads, width]
+  int count, word_count, heads, width;
+};
+
+// The velocity of a whole picture, from that of its average over 2 x 2 pixels and what the outer
+// level adds; see `Denoiser._low`.
+struct Whole {
+  const float* low;    // [side, side, channels], the average's velocity
+  const float* small;  // the same, the averaged picture
+  const float* added;  // [side, side, 4 * channels], folded
+  float* y;            // [2 * side, 2 * side, channels]
+  int side, channels;
+  float log_snr;
 };
 
 struct Kernels {
@@ -64,6 +87,23 @@ struct Kernels {
   void (*convolve_plain)(const Convolve& job, int first, int last, float* room);
   // One view; room holds 2 * channels.
   void (*normalize)(const Normalize& job, int view, float* room);
+  void (*activate)(float* x, int64_t count);  // SiLU, in place
+  size_t (*attend_room)(const Attend& job);
+  void (*attend)(const Attend& job, float* room);
+  // x [rows, columns] to y [columns, rows].
+  void (*turn)(const float* x, int rows, int columns, float* y);
+  // One beside the other: x [side, side, own], y [side, side, own + wide], and wide of half as
+  // many cells a side, each for four.
+  void (*join)(const float* x, const float* wide, int side, int own, int more, float* y);
+  // x [2 * side, 2 * side, channels] to y [side, side, apart], as torch's pixel_unshuffle; what
+  // is more than 4 * channels is zero.
+  void (*fold)(const float* x, int side, int channels, int apart, float* y);
+  // x [side, side, 4 * channels] to y [2 * side, 2 * side, channels], the way back.
+  void (*unfold)(const float* x, int side, int channels, float* y);
+  // Averages over 2 x 2 pixels, [side, side, channels], and the same at a variance of one.
+  void (*halve)(const float* x, int side, int channels, float log_snr, float* small,
+                float* scaled);
+  void (*whole)(const Whole& job);
 };
 
 }  // namespace network

@@ -2,8 +2,10 @@
 #include "simd.hpp"
 #include "network_job.hpp"
 
+#include "network_cells.hpp"
 #include "network_normalize.hpp"
 #include "network_product.hpp"
+#include "network_attend.hpp"
 #include "network_winograd.hpp"
 
 namespace KERNEL_ISA {
@@ -13,6 +15,7 @@ namespace KERNEL_ISA {
 
 extern const network::Kernels network_kernels;
 const network::Kernels network_kernels = {
-    KERNEL_NAME(KERNEL_ISA), lanes, panel, pack, convolve, pack_plain, convolve_plain, normalize};
+    KERNEL_NAME(KERNEL_ISA), lanes, panel, pack, convolve, pack_plain, convolve_plain, normalize,
+    activate, attend_room, attend, turn, join, fold, unfold, halve, whole};
 
 }  // namespace KERNEL_ISA

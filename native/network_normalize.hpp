@@ -24,6 +24,16 @@ INLINE void sum_cells(const Normalize& job, const float* x, float* sums, const O
   }
 }
 
+inline void scale_cells(const Normalize& job, const float* x, const float* scale,
+                        const float* shift, float* y) {
+  for (int64_t cell = 0; cell < job.cells; ++cell)
+    for (int c = 0; c < job.channels; c += lanes) {
+      int64_t place = cell * job.channels + c;
+      Float value = load(x + place) * load(scale + c) + load(shift + c);
+      store(y + place, job.activate ? silu(value) : value);
+    }
+}
+
 inline void normalize(const Normalize& job, int view, float* room) {
   const float* x = job.x + view * job.cells * job.channels;
   float* y = job.y + view * job.cells * job.channels;
@@ -56,11 +66,17 @@ inline void normalize(const Normalize& job, int view, float* room) {
       shift[c] = job.bias[c] * more + moved - shift[c] * scale[c];
     }
   }
-  for (int64_t cell = 0; cell < job.cells; ++cell)
-    for (int c = 0; c < job.channels; c += lanes) {
-      int64_t place = cell * job.channels + c;
-      store(y + place, silu(load(x + place) * load(scale + c) + load(shift + c)));
-    }
+  scale_cells(job, x, scale, shift, y);
+}
+
+inline void activate(float* x, int64_t count) {
+  for (int64_t i = 0; i < count; i += lanes) {
+    size_t size = sizeof(float) * (size_t)(count - i < lanes ? count - i : lanes);
+    Float value = {};
+    __builtin_memcpy(&value, x + i, size);
+    value = silu(value);
+    __builtin_memcpy(x + i, &value, size);
+  }
 }
 
 }  // namespace KERNEL_ISA

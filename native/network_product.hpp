@@ -6,6 +6,7 @@ namespace KERNEL_ISA {
 using network::Convolve;
 using network::block_cells;
 using network::block_tiles;
+using network::line;
 
 // Accumulators that fit the registers, with room for a row of weights and one of inputs.
 constexpr int product_rows = KERNEL_LANES == 16 ? 8 : 4;
@@ -15,19 +16,47 @@ static_assert(block_tiles % product_rows == 0 && block_cells % product_rows == 0
 
 inline int rounded_up(int outputs) { return (outputs + panel - 1) / panel * panel; }
 
-// c [product_rows, panel] = a [product_rows, inputs] b [inputs, panel].
-INLINE void product(const float* a, const float* b, float* c, int64_t inputs, int64_t width) {
-  Float sum[product_rows][product_columns] = {};
-  for (int64_t i = 0; i < inputs; ++i) {
-    Float w[product_columns];
-    for (int k = 0; k < product_columns; ++k) w[k] = load(b + i * panel + k * lanes);
-    for (int r = 0; r < product_rows; ++r) {
-      Float x = all(a[r * inputs + i]);
-      for (int k = 0; k < product_columns; ++k) sum[r][k] += x * w[k];
-    }
+// One step of the product below.
+INLINE void add_product(Float (&sum)[product_rows][product_columns], const float* a,
+                        const float* b, int64_t inputs) {
+  Float w[product_columns];
+  for (int k = 0; k < product_columns; ++k) w[k] = load(b + k * lanes);
+  for (int r = 0; r < product_rows; ++r) {
+    Float x = all(a[r * inputs]);
+    for (int k = 0; k < product_columns; ++k) sum[r][k] += x * w[k];
   }
+}
+
+// c [product_rows, panel] = a [product_rows, inputs] b [inputs, panel]. Meanwhile `lines` lines of
+// the cache are called for with every eight inputs, from `next` on.
+INLINE void product(const float* a, const float* b, float* c, int64_t inputs, int64_t width,
+                    const float* next = nullptr, int64_t lines = 0) {
+  Float sum[product_rows][product_columns] = {};
+  int64_t i = 0;
+  for (; i + 8 <= inputs; i += 8) {
+    for (int64_t l = 0; l < lines; ++l, next += line) __builtin_prefetch(next);
+    for (int64_t k = 0; k < 8; ++k) add_product(sum, a + i + k, b + (i + k) * panel, inputs);
+  }
+  for (; i < inputs; ++i) add_product(sum, a + i, b + i * panel, inputs);
+  // Unrolled, or the sums would make a detour through memory.
+#pragma GCC unroll 8
   for (int r = 0; r < product_rows; ++r)
+#pragma GCC unroll 3
     for (int k = 0; k < product_columns; ++k) store(c + r * width + k * lanes, sum[r][k]);
+}
+
+// c [rows, panel] = a [rows, inputs] b [inputs, panel], where the next b follows in memory. It is
+// called for while this one is used, evenly: the weights are more than the caches hold, and many
+// lines called for at once would be in the way of what is needed now.
+INLINE void products(const float* a, const float* b, float* c, int64_t rows, int64_t inputs,
+                     int64_t width) {
+  int64_t times = (rows + product_rows - 1) / product_rows * (inputs / 8);
+  int64_t lines = times ? (inputs * panel / line + times - 1) / times : 0;
+  const float* next = b + inputs * panel;
+  for (int64_t row = 0; row < rows; row += product_rows) {
+    product(a + row * inputs, b, c + row * width, inputs, width, next, lines);
+    next += lines * line * (inputs / 8);
+  }
 }
 
 inline void pack_plain(const float* weight, int outputs, int inputs, int size, float* packed) {
@@ -64,8 +93,7 @@ inline void convolve_plain(const Convolve& job, int first, int last, float* room
   for (int cell = first; cell < last; ++cell)
     gather_taps(job, cell, a + (cell - first) * taps);
   for (int64_t k = 0; k < width; k += panel)
-    for (int row = 0; row < last - first; row += product_rows)
-      product(a + row * taps, job.packed + k * taps, c + row * width + k, taps, width);
+    products(a, job.packed + k * taps, c + k, last - first, taps, width);
   for (int cell = first; cell < last; ++cell) {
     const float* made = c + (cell - first) * width;
     int64_t place = (int64_t)cell * job.outputs;

@@ -143,12 +143,9 @@ inline void convolve(const Convolve& job, int first, int last, float* room) {
   for (int t = first; t < last; ++t)
     gather(job, corner_of(job, t), v + (t - first) * inputs);
   for (int place = 0; place < places; ++place)
-    for (int64_t k = 0; k < width; k += panel) {
-      const float* b = job.packed + (place * width + k) * inputs;
-      for (int t = 0; t < last - first; t += product_rows)
-        product(v + place * v_apart + t * inputs, b, m + place * m_apart + t * width + k,
-                inputs, width);
-    }
+    for (int64_t k = 0; k < width; k += panel)
+      products(v + place * v_apart, job.packed + (place * width + k) * inputs,
+               m + place * m_apart + k, last - first, inputs, width);
   for (int t = first; t < last; ++t)
     scatter(job, corner_of(job, t), m + (t - first) * width);
 }

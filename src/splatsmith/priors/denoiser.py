@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from splatsmith.priors.across import Across, Looking, Sight, turned_features
 from splatsmith.priors.layers import Attention, Block, Canvas, silent
 from splatsmith.priors.network_native import activated, convolved
+from splatsmith.priors.network_program import Asked, answer, served
 from splatsmith.priors.text import Text, TextEncoder
 
 
@@ -92,21 +93,28 @@ class Signal(nn.Module):
 
         `guidance` is the standard scale, from 1 on; None is 1, the plain prediction.
         """
-        if guidance is None and self.guided:
-            guidance = torch.ones_like(log_snr)  # what it was asked while it learned
-        frequencies = torch.exp(torch.linspace(-3.0, 2.0, 32, device=log_snr.device))
-        angle = log_snr[:, None] * frequencies
-        time = self.time(torch.cat([angle.sin(), angle.cos()], dim=1).to(sentence.dtype))
+        time = self.time(time_features(log_snr).to(sentence.dtype))
         camera = camera.to(sentence.dtype)
         total = time + self.camera(camera) + self.sentence(sentence)
+        if guidance is None and self.guided:
+            guidance = torch.ones_like(log_snr)  # what it was asked while it learned
         if guidance is not None:
             total = total + self.guidance(guidance_features(guidance).to(sentence.dtype))
         signal = F.silu(total)
         return signal + self.mix(signal)
 
 
+# Averaging 2 x 2 pixels leaves a quarter of the noise's variance: log 4 more log-SNR.
+QUARTER = math.log(4)
 CAMERA_FEATURES = 7
 GUIDANCE_FEATURES = 2
+
+
+def time_features(log_snr: Float[Tensor, "views"]) -> Float[Tensor, "views 64"]:
+    """A noise level as waves, from long to short."""
+    frequencies = torch.exp(torch.linspace(-3.0, 2.0, 32, device=log_snr.device))
+    angle = log_snr[:, None] * frequencies
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
 def guidance_features(scale: Float[Tensor, "views"]) -> Float[Tensor, "views 2"]:
@@ -186,17 +194,30 @@ class Denoiser(nn.Module):
         """
         text = self.text(tokens) if text is None else text
         seen = self._seen(sight, len(x_t))
+        program = served(self, x_t, text)
+        if program is not None:
+            return answer(program, x_t, self._asked(log_snr, text, camera, guidance))
         if self.looking is not None and seen is not None:
             text = self.looking.told(seen, text)
             camera = camera + turned_features(seen.camera, seen.relation).to(camera.dtype)
         if self.outer is None:
             signal = self._signal(log_snr, text, camera, guidance, seen)
             return self._core(x_t, signal, text, seen=seen)[0]
-        # Averaging 2 x 2 pixels leaves a quarter of the noise's variance: log 4 more log-SNR.
-        signal = self._signal(log_snr + math.log(4), text, camera, guidance, seen)
+        signal = self._signal(log_snr + QUARTER, text, camera, guidance, seen)
         cells, entering = self.outer.enter(x_t, signal)
         low, h = self._low(x_t, log_snr, signal, text, entering, seen)
         return low + self.outer.leave(cells, h, signal)
+
+    def _asked(
+        self, log_snr: Tensor, text: Text, camera: Tensor, guidance: Tensor | None
+    ) -> Asked:
+        time = time_features(log_snr if self.outer is None else log_snr + QUARTER)
+        scale = None
+        if self.shape.guided:
+            scale = guidance_features(
+                torch.ones_like(log_snr) if guidance is None else guidance
+            )
+        return Asked(log_snr, time, camera, scale, text)
 
     def _seen(self, sight: Sight | None, views: int) -> Sight | None:
         """The sight that is looked at, which may be that of nothing."""

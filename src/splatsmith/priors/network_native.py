@@ -40,21 +40,31 @@ def isas() -> list[str]:
     return [] if _network is None else _network.isas()
 
 
+def lanes() -> int:
+    """Floats in a register of the kernels that are used; channels must be multiples of it."""
+    return int(_network.lanes())
+
+
+def program() -> Any:
+    """An empty program, see `network_program`."""
+    return _network.Program()
+
+
 def convolved(
     conv: nn.Conv2d,
     x: Float[Tensor, "views inputs rows columns"],
     added: Float[Tensor, "views outputs rows columns"] | None = None,
 ) -> Float[Tensor, "views outputs rows columns"]:
     """`conv(x)`, plus `added`."""
-    if not (_frozen(conv.weight) and _serves(x) and _fits(conv)):
+    if not (frozen(conv.weight) and serves(x) and fits(conv)):
         y = conv(x)
         return y if added is None else added + y
-    size, stride, padding = _sizes(conv)
+    size, stride, padding = sizes(conv)
     rows, columns = ((n + 2 * padding - size) // stride + 1 for n in x.shape[2:])
     y = x.new_empty(len(x), rows, columns, conv.out_channels)
     _network.convolve(
         x=_last(x),
-        packed=_packed(conv),
+        packed=packed(conv.weight, stride, padding),
         bias=conv.bias,
         added=None if added is None else _last(added),
         y=y,
@@ -72,8 +82,8 @@ def activated(
     modulation: Float[Tensor, "views scale_and_shift"] | None = None,
 ) -> Float[Tensor, "views channels rows columns"]:
     """SiLU of the normalized cells, times 1 + scale and plus shift where they are given."""
-    whole = available() and x.shape[1] % _network.lanes() == 0
-    if not (whole and _frozen(norm.weight) and _serves(x)):
+    whole = available() and x.shape[1] % lanes() == 0
+    if not (whole and frozen(norm.weight) and serves(x)):
         h = norm(x)
         if modulation is not None:
             scale, shift = modulation[:, :, None, None].chunk(2, dim=1)
@@ -93,12 +103,13 @@ def activated(
     return y.permute(0, 3, 1, 2)
 
 
-def _frozen(weight: Tensor) -> bool:
+def frozen(weight: Tensor) -> bool:
     """Whether it is a weight that will stay as it is, and not one made up for a single pass."""
     return isinstance(weight, nn.Parameter) and not weight.requires_grad
 
 
-def _serves(x: Tensor) -> bool:
+def serves(x: Tensor) -> bool:
+    """Whether the kernels are for such cells, and nobody asks for gradients."""
     return (
         available()
         and x.dtype == torch.float32
@@ -108,7 +119,8 @@ def _serves(x: Tensor) -> bool:
     )
 
 
-def _fits(conv: nn.Conv2d) -> bool:
+def fits(conv: nn.Conv2d) -> bool:
+    """Whether it is a convolution that the kernels know."""
     return (
         all(len(set(pair)) == 1 for pair in (conv.kernel_size, conv.stride, conv.padding))
         and conv.dilation == (1, 1)
@@ -117,7 +129,7 @@ def _fits(conv: nn.Conv2d) -> bool:
     )
 
 
-def _sizes(conv: nn.Conv2d) -> tuple[int, int, int]:
+def sizes(conv: nn.Conv2d) -> tuple[int, int, int]:
     """Cells a side of what a cell depends on, from cell to cell, and around the picture."""
     assert not isinstance(conv.padding, str)
     return conv.kernel_size[0], conv.stride[0], conv.padding[0]
@@ -128,15 +140,16 @@ def _last(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).contiguous()
 
 
-def _packed(conv: nn.Conv2d) -> Tensor:
-    """The weight as the kernels want it, made once for as long as it lives unchanged."""
-    weight, (size, stride, padding) = conv.weight, _sizes(conv)
+def packed(weight: Tensor, stride: int = 1, padding: int = 0) -> Float[Tensor, "numbers"]:
+    """The weight as the kernels want it, made once for as long as it lives unchanged.
+
+    It is [outputs, inputs, size, size], or [outputs, inputs] for a linear layer.
+    """
     kept = _ready.get(weight)
-    state = (weight._version, _network.lanes())
+    state = (weight._version, weight.data_ptr(), lanes())
     if kept is None or kept[0] != state:
-        outputs, inputs = weight.shape[:2]
-        room = _network.packed_size(outputs, inputs, size, stride, padding)
-        packed = weight.new_empty(room)
-        _network.pack(weight.detach().contiguous(), stride, padding, packed)
-        kept = _ready[weight] = (state, packed)
+        outputs, inputs, size, *_ = *weight.shape, 1
+        made = weight.new_empty(_network.packed_size(outputs, inputs, size, stride, padding))
+        _network.pack(weight.detach().contiguous(), stride, padding, made)
+        kept = _ready[weight] = (state, made)
     return kept[1]
