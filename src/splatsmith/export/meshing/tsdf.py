@@ -64,6 +64,7 @@ def closed_depths(views: Views) -> Float[Tensor, "views height width"]:
     A closing of gray values (least, then greatest, in a window): outlines stay where they are.
     """
     depth = torch.where(views.alpha >= OPAQUE, views.depth, torch.inf)[..., 0]
-    window = {"kernel_size": HOLE, "stride": 1, "padding": HOLE // 2}
-    nearest = -torch.nn.functional.max_pool2d(-depth[:, None], **window)
-    return torch.nn.functional.max_pool2d(nearest, **window)[:, 0]
+    widest = torch.nn.MaxPool2d(HOLE, stride=1, padding=HOLE // 2)
+    nearest: Tensor = -widest(-depth[:, None])
+    closed: Tensor = widest(nearest)[:, 0]
+    return closed
