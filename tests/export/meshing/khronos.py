@@ -18,15 +18,22 @@ validator.validateBytes(bytes).then((report) => console.log(JSON.stringify(repor
 """
 
 
+def tools():
+    """Paths of node and of the validator's package, or None if either is missing."""
+    package, node = os.environ.get("GLTF_VALIDATOR"), shutil.which("node")
+    return (node, os.path.abspath(package)) if package and node else None
+
+
 def complaints(path):
     """What the validator says about a file, hints included; skips where it is not there."""
-    package, node = os.environ.get("GLTF_VALIDATOR"), shutil.which("node")
-    if not package or node is None:
+    there = tools()
+    if there is None:
         pytest.skip(
             "Khronos' validator did NOT look at this: set GLTF_VALIDATOR (see khronos.py)"
         )
+    node, package = there
     done = subprocess.run(
-        [node, "-e", SCRIPT, os.path.abspath(package), str(path)],
+        [node, "-e", SCRIPT, package, str(path)],
         capture_output=True,
         text=True,
         timeout=60,

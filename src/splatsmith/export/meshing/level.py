@@ -4,9 +4,10 @@ The rule: the level whose depths fit the splats' own depths best. From `VIEWS` d
 surface of level L begins on each pixel's ray where the density first reaches L; the splats
 begin where their picture says, if its alpha is at least one half. The misfit of a level is the
 mean over pixels of the difference of the two depths, of which at most `REACH` counts, and of
-`MISSED` times `REACH` where only one of the two is there. So outlines and depths decide
-together: by outlines alone, haze around an object would swell the surface; by depths alone,
-which 3DGS measures to the centers of splats, the surface would sink into large splats. One
+`MISSED` times `REACH` where only one of the two is there. So outlines, which pictures show
+sharply, come first, and depths decide between levels with the same ones: by outlines alone,
+haze in a hollow could swell the surface; by depths alone, which 3DGS measures to the centers
+of splats, the surface would sink into large splats and faint parts would be lost. One
 walk along the rays, with the highest density so far, serves all `LEVELS`.
 """
 
@@ -23,9 +24,9 @@ VIEWS, SIZE = 12, 64  # pictures, rays a side
 FINER = 5  # pixels a ray, odd: drawn as coarse as the rays lie, splats would blur outward
 OPAQUE = 0.5  # alpha
 REACH = 0.05  # of the grid's diagonal: no difference of depths counts more
-MISSED = 2.0  # reaches that a pixel counts if only one of the two is there
-LEVELS = 48  # that are tried, from `LOWEST` of the highest density up, in equal ratios
-LOWEST = 0.02
+MISSED = 8.0  # reaches that a pixel counts if only one of the two is there: outlines come first
+LEVELS = 64  # that are tried, from `LOWEST` to the highest density, in equal ratios
+LOWEST = 0.05  # density; a part of the highest one if that is below 1
 
 
 def fitting_level(
@@ -44,17 +45,22 @@ def fitting_level(
             f"below {top:.3g}, the highest density."
         )
     steps, highest = walked(values, grid, views)
+    # Where splats pile up densities are in the tens, and faint parts still lie at a tenth.
+    least = LOWEST * min(top, 1.0)
+    levels = top * (least / top) ** torch.linspace(1, 0, LEVELS + 1)[:-1]
+    # The steps before a level is reached; the highest density so far can only grow.
+    tried = levels.expand(*highest.shape[1:], -1).contiguous()
+    firsts = torch.searchsorted(highest.movedim(0, -1).contiguous(), tried).unbind(-1)
     limit = REACH * float((torch.tensor(grid.high) - torch.tensor(grid.low)).norm())
-    best, least, shared = 0.0, float("inf"), 0.0
-    for level in (top * LOWEST ** torch.linspace(1, 0, LEVELS + 1)[:-1]).tolist():
-        first = (highest < level).sum(dim=0)
+    best, best_misfit, shared = 0.0, float("inf"), 0.0
+    for level, first in zip(levels.tolist(), firsts, strict=True):
         met = first < len(steps)
         away = (steps[first.clamp(max=len(steps) - 1)] - views.depth[..., 0]).abs()
         both, either = met & inside, met | inside
         off = away.clamp(max=limit)[both].sum() + MISSED * limit * (either & ~both).sum()
         misfit = float(off / either.sum())
-        if misfit < least:
-            best, least, shared = level, misfit, float(both.sum() / either.sum())
+        if misfit < best_misfit:
+            best, best_misfit, shared = level, misfit, float(both.sum() / either.sum())
     return best, shared
 
 

@@ -59,9 +59,9 @@ class MeshSettings:
 class MadeMesh:
     """A mesh with its colors, its coarser copies, its hull, and a report.
 
-    `report` holds faces, vertices, parts, watertight, open_edges, area, level, psnr (dB,
-    against the splats, from views of their own), unseen (share of the texture that no view
-    saw), seconds, and the same of each coarser copy.
+    `report` holds faces, vertices, parts, watertight, open_edges, area, level, psnr,
+    psnr_object and psnr_hard_edge (dB, see `likeness`), unseen (share of the texture that no
+    view saw), seconds, and the same of each coarser copy.
     """
 
     mesh: Mesh
@@ -82,14 +82,14 @@ def make_mesh(scene: Gaussians, settings: MeshSettings | None = None) -> MadeMes
         "method": settings.method,
         **({"level": round(surface.level, 5)} if settings.method == "density" else {}),
         **about,
-        "psnr": round(likeness(scene, mesh), 2),
+        **_likeness_report(scene, mesh),
     }
     lods, told = [], []
     for share in settings.lods:
         faces = max(4, round(settings.faces * share))
         lod, about = _colored(surface.mesh, views, settings, faces)
         lods.append(lod)
-        told.append(about | {"psnr": round(likeness(scene, lod), 2)})
+        told.append(about | _likeness_report(scene, lod))
     if told:
         report["lods"] = told
     hull = None
@@ -110,6 +110,15 @@ def shape_report(mesh: Mesh) -> dict[str, Any]:
         "watertight": looks.watertight,
         "open_edges": looks.open_edges,
         "area": round(area(mesh), 4),
+    }
+
+
+def _likeness_report(scene: Gaussians, mesh: Mesh) -> dict[str, float]:
+    found = likeness(scene, mesh)
+    return {
+        "psnr": round(found.picture, 2),
+        "psnr_object": round(found.object, 2),
+        "psnr_hard_edge": round(found.hard_edge, 2),
     }
 
 

@@ -64,6 +64,27 @@ def parted(
     return torch.from_numpy(grown).to(vertices.dtype), torch.from_numpy(whole)
 
 
+def unstuck(
+    vertices: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces 3"]
+) -> Float[Tensor, "vertices 3"]:
+    """Where several vertices lie at one place, each goes a little toward its own faces.
+
+    Two sheets that touch would else be one sheet to any reader that joins vertices by place.
+    Places that are nobody else's stay, and if all are, the very tensor comes back.
+    """
+    _, where, count = torch.unique(vertices, dim=0, return_inverse=True, return_counts=True)
+    stuck = count[where] > 1
+    if not bool(stuck.any()):
+        return vertices
+    total, uses = torch.zeros_like(vertices), torch.zeros(len(vertices), 1)
+    for corner in range(3):
+        index = faces[:, corner]
+        total.index_add_(0, index, vertices[faces].mean(dim=1))
+        uses.index_add_(0, index, torch.ones(len(faces), 1))
+    center = total / uses.clamp(min=1)
+    return torch.where(stuck[:, None], torch.lerp(vertices, center, APART), vertices)
+
+
 def _turned(faces: np.ndarray, walk: int) -> tuple[int, int, int]:
     """The corners of a directed edge's face, the edge's first."""
     side, face = divmod(walk, len(faces))

@@ -11,9 +11,17 @@ from torch import Tensor
 from splatsmith.errors import InputError
 from splatsmith.export.meshing.density import Grid, density, grid_between, occupied_box
 from splatsmith.export.meshing.extras import needed
-from splatsmith.export.meshing.level import fitting_level, fitting_views
+from splatsmith.export.meshing.level import (
+    fitting_level,
+    fitting_views,
+)
 from splatsmith.export.meshing.mesh import Mesh, plain_mesh, volume
-from splatsmith.export.meshing.topology import mended, topology, without_small_parts
+from splatsmith.export.meshing.topology import (
+    mended,
+    parted_places,
+    topology,
+    without_small_parts,
+)
 from splatsmith.export.meshing.tsdf import fused
 from splatsmith.export.meshing.views import front_depths, seen, sphere_cameras
 from splatsmith.scenes.gaussians import Gaussians
@@ -77,8 +85,9 @@ def tsdf_surface(
 ) -> Surface:
     """The surface fused from depths of `views` pictures all around; see `tsdf`.
 
-    Smoother than the density's on opaque objects, and blind to what no view shows. Raises
-    InputError if the splats are nowhere opaque.
+    Nearer to the true surface than the density's, but thinner than the splats look: depths are
+    measured to their centers. Blind to what no view shows. Raises InputError if the splats are
+    nowhere opaque.
     """
     _check_resolution(resolution)
     low, high = _solid_box(scene, None)
@@ -124,7 +133,7 @@ def decimated(mesh: Mesh, faces: int) -> Mesh:
     if faces < 4:
         raise InputError(f"A mesh needs at least 4 faces to enclose something, got {faces}.")
     if len(mesh.faces) <= faces:
-        return mesh
+        return parted_places(mesh)
     simplify = needed("fast_simplification").simplify
     wanted = faces
     while wanted >= 4:
@@ -137,7 +146,7 @@ def decimated(mesh: Mesh, faces: int) -> Mesh:
         )
         less = mended(less)
         if len(less.faces) <= faces:
-            return less
+            return parted_places(less)
         wanted -= max(2, len(less.faces) - faces)
     raise InputError(
         f"The mesh cannot be reduced to {faces} faces: it has "

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from splatsmith.export.meshing.extras import needed
 from splatsmith.export.meshing.mesh import Mesh, face_normals, plain_mesh
-from splatsmith.export.meshing.pinch import balanced, directed_edges, parted
+from splatsmith.export.meshing.pinch import balanced, directed_edges, parted, unstuck
 
 ROUNDS = 12  # times that a mesh is mended before it is taken as it is
 
@@ -104,6 +104,12 @@ def welded(mesh: Mesh) -> Mesh:
     """The mesh with vertices of the same place made one, as before it was cut for a texture."""
     vertices, index = torch.unique(mesh.vertices, dim=0, return_inverse=True)
     return plain_mesh(vertices, index[mesh.faces])
+
+
+def parted_places(mesh: Mesh) -> Mesh:
+    """The mesh with no two vertices at one place (`pinch.unstuck`); often the very same."""
+    vertices = unstuck(mesh.vertices, mesh.faces)
+    return mesh if vertices is mesh.vertices else plain_mesh(vertices, mesh.faces)
 
 
 def compacted(vertices: Tensor, faces: Int[Tensor, "faces 3"]) -> Mesh:
