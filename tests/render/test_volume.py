@@ -220,6 +220,10 @@ def test_light_is_that_of_shading(gen):
     )
     toward = (picture.normal[0, 9, 12] * lamp[0] / 4).sum()
     assert toward > 0.98
+    needed = volume(medium, CAMERAS, BLACK, shading=shading)  # the same, where no lamp is none
+    assert torch.equal(needed.color, picture.color)
+    assert torch.equal(needed.normal[0], picture.normal[0])
+    assert not needed.normal[1].any()
     plain = Shading.of(["albedo", "albedo"], lamp, ambient=0.2)
     unlit = volume(medium, CAMERAS, BLACK, shading=plain)
     assert unlit.normal is None

@@ -73,7 +73,8 @@ def volume(
         background: what shows through: one color, a color for each view, or whole pictures.
         generator: draws where in its steps each ray is sampled; None samples their middles.
         shading: light for each view; None shows the color as it is. Color has 3 channels then.
-        normals: whether the picture has normals; where it is lit it has them anyway.
+        normals: whether the picture has normals; views that a lamp lights have them anyway,
+            and where nothing else asks for them those of the other views are zero.
         backend: "auto" takes the native kernels for float32 on a CPU if they were built;
             otherwise the reference, on a CPU with a warning.
 
@@ -82,9 +83,8 @@ def volume(
             asked for that cannot serve.
     """
     rays = cast(cameras, medium.radius)
-    lit = shading is not None and shading.needs_normals
     samples, sums, color = _see(
-        medium, rays, _jitter(rays, generator), cameras, shading, lit or normals, backend
+        medium, rays, _jitter(rays, generator), cameras, shading, normals, backend
     )
     channels = color.shape[1]
     size = (len(cameras), cameras.height, cameras.width)
@@ -118,14 +118,13 @@ def _see(
     samples = _samples(medium, rays, jitter, native)
     density, color = medium.matter(samples.points)
     values = color
+    if shading is not None:
+        _check_light(shading, cameras, color.shape[1])
     if with_normals:
         samples = replace(samples, normals=medium.normals(samples.points))
+    elif shading is not None and shading.needs_normals:
+        samples = replace(samples, normals=_normals_in_light(medium, samples, shading, cameras))
     if shading is not None:
-        if color.shape[1] != 3 or len(shading.ambient) != len(cameras):
-            raise InputError(
-                f"Light for {len(shading.ambient)} views on {color.shape[1]} channels does not "
-                f"fit {len(cameras)} cameras; it is for 3 channels and one lamp per camera."
-            )
         values = color = _light(samples, color, shading, cameras)
     if samples.normals is not None:
         values = torch.cat([color, samples.normals], dim=-1)
@@ -153,6 +152,23 @@ def _samples(medium: Medium, rays: Rays, jitter: Tensor, native: bool) -> Sample
 @torch.no_grad()
 def _seen(medium: Medium, samples: Samples, steps: fields_native.Steps) -> Samples:
     return fields_native.shorten(steps, samples, medium.density(samples.points))
+
+
+def _check_light(shading: Shading, cameras: Cameras, channels: int) -> None:
+    if channels != 3 or len(shading.ambient) != len(cameras):
+        raise InputError(
+            f"Light for {len(shading.ambient)} views on {channels} channels does not "
+            f"fit {len(cameras)} cameras; it is for 3 channels and one lamp per camera."
+        )
+
+
+def _normals_in_light(
+    medium: Medium, samples: Samples, shading: Shading, cameras: Cameras
+) -> Float[Tensor, "samples 3"]:
+    """Normals in the views that a lamp lights and zero elsewhere: they cost four densities."""
+    lit = (shading.ambient < 1)[view_of(samples, cameras)]
+    normals = torch.zeros_like(samples.points)
+    return normals.index_put((lit,), medium.normals(samples.points[lit]))
 
 
 def _light(samples: Samples, color: Tensor, shading: Shading, cameras: Cameras) -> Tensor:
