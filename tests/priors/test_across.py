@@ -14,7 +14,7 @@ from splatsmith.images import Reference
 from splatsmith.priors import Prior
 from splatsmith.priors.across import (
     Across,
-    Sight,
+    Reading,
     check_around,
     relation_features,
     turned_features,
@@ -62,7 +62,7 @@ def question(gen: torch.Generator, views: int = 8, size: int = 32) -> list[torch
     return [torch.randn(views, 3, size, size, generator=gen), log_snr, tokens, camera]
 
 
-def sight(net: Denoiser, views: int, gen: torch.Generator, known: float = 1.0) -> Sight:
+def reading(net: Denoiser, views: int, gen: torch.Generator, known: float = 1.0) -> Reading:
     assert net.looking is not None
     picture = torch.rand(views, 4, 64, 64, generator=gen) * 2 - 1
     azimuth = torch.rand(views, generator=gen) * 360
@@ -81,8 +81,8 @@ def test_at_the_start_it_answers_as_the_network_for_single_views(
     asked = question(gen, size=size)
     with torch.no_grad():
         expected = single(*asked)
-        seen = sight(net, 8, gen, known=0.0) if shape.reference else None
-        torch.testing.assert_close(net(*asked, sight=seen), expected, atol=1e-6, rtol=1e-5)
+        seen = reading(net, 8, gen, known=0.0) if shape.reference else None
+        torch.testing.assert_close(net(*asked, reading=seen), expected, atol=1e-6, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -168,15 +168,15 @@ def _other_head(
 def test_the_picture_and_its_place_matter_unless_there_is_none(gen: torch.Generator) -> None:
     net = randomized(Denoiser(PICTURED), gen)
     asked = question(gen, 4)
-    first, second = sight(net, 4, gen), sight(net, 4, gen)
-    answer = net(*asked, sight=first)
+    first, second = reading(net, 4, gen), reading(net, 4, gen)
+    answer = net(*asked, reading=first)
     other_cells = replace(first, cells=second.cells)
     other_place = replace(first, relation=second.relation)
     for seen in (other_cells, other_place):
-        assert (net(*asked, sight=seen) - answer).abs().max() > 1e-4
-    unknown = [sight(net, 4, gen, known=0.0) for _ in range(2)]
-    torch.testing.assert_close(net(*asked, sight=unknown[0]), net(*asked, sight=unknown[1]))
-    torch.testing.assert_close(net(*asked, sight=unknown[0]), net(*asked))
+        assert (net(*asked, reading=seen) - answer).abs().max() > 1e-4
+    unknown = [reading(net, 4, gen, known=0.0) for _ in range(2)]
+    torch.testing.assert_close(net(*asked, reading=unknown[0]), net(*asked, reading=unknown[1]))
+    torch.testing.assert_close(net(*asked, reading=unknown[0]), net(*asked))
 
 
 def test_a_camera_beside_the_picture_s_own_says_where_it_stands_itself(
@@ -196,14 +196,14 @@ def test_a_camera_beside_the_picture_s_own_says_where_it_stands_itself(
 @torch.no_grad()
 def test_the_picture_speaks_where_the_caption_is_silent(gen: torch.Generator) -> None:
     net = randomized(Denoiser(PICTURED), gen)
-    seen = sight(net, 4, gen)
+    seen = reading(net, 4, gen)
     tokens = torch.tensor([[3, 4, 0, 0, 0, 0], [0] * 6, [5, 0, 0, 0, 0, 0], [0] * 6])
     assert net.looking is not None
     text = net.text(tokens)
     told = net.looking.told(seen, text)
     assert torch.equal(told.sentence[[0, 2]], text.sentence[[0, 2]])
     assert torch.equal(told.sentence[[1, 3]], seen.sentence[[1, 3]])
-    unknown = net.looking.told(sight(net, 4, gen, known=0.0), text)
+    unknown = net.looking.told(reading(net, 4, gen, known=0.0), text)
     assert torch.equal(unknown.sentence, text.sentence)
 
 

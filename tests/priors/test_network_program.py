@@ -242,8 +242,8 @@ def test_networks_that_see_more_go_layer_by_layer(changed, gen, answers):
     with torch.no_grad():
         if net.looking is not None:
             picture = torch.randn(1, 4, REFERENCE, REFERENCE, generator=gen)
-            sight = net.looking.look(picture, torch.randn(2, 5, generator=gen))
-            assert net(x_t, log_snr, tokens, camera, guidance, text, sight).isfinite().all()
+            reading = net.looking.look(picture, torch.randn(2, 5, generator=gen))
+            assert net(x_t, log_snr, tokens, camera, guidance, text, reading).isfinite().all()
         found = net(x_t, log_snr, tokens, camera, guidance, text)
     assert not answers
     assert off(found, by_modules(net, (x_t, log_snr, tokens, camera, guidance, text))) < 2e-5

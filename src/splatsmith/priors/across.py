@@ -31,7 +31,7 @@ RELATION = 5  # numbers that say how a view stands to the reference
 
 
 @dataclass(frozen=True)
-class Sight:
+class Reading:
     """A reference picture as the network has read it, for each view."""
 
     cells: Float[Tensor, "views cells width"]
@@ -39,17 +39,11 @@ class Sight:
     camera: Float[Tensor, "views 6"]  # where it was taken from: sines and cosines
     relation: Float[Tensor, "views 5"]  # see `relation_features`; all zero: no picture
 
-    def for_views(self, relation: Float[Tensor, "views 5"]) -> "Sight":
+    def for_views(self, relation: Float[Tensor, "views 5"]) -> "Reading":
         """The same for views that stand so to it: one picture for all, or one for each."""
         views = len(relation)
         sentence, camera = self.sentence.expand(views, -1), self.camera.expand(views, -1)
-        return Sight(self.cells.expand(views, -1, -1), sentence, camera, relation)
-
-    def part(self, rows: slice) -> "Sight":
-        """Some of the views."""
-        return Sight(
-            self.cells[rows], self.sentence[rows], self.camera[rows], self.relation[rows]
-        )
+        return Reading(self.cells.expand(views, -1, -1), sentence, camera, relation)
 
 
 def relation_features(
@@ -177,34 +171,34 @@ class Looking(nn.Module):
 
     def look(
         self, picture: Float[Tensor, "views 4 64 64"], relation: Float[Tensor, "views 5"]
-    ) -> Sight:
+    ) -> Reading:
         """A picture for each view, or the same for all; color over white, alpha, all -1..1."""
         h = self.fine(self.enter(F.pixel_unshuffle(picture, 4)))
         h = self.coarse(self.shrink(h))
         cells = h.flatten(2).transpose(1, 2) + self.position.to(h.dtype)
         summary = self.tell(self.summary(F.avg_pool2d(h, 2)))
         sentence, camera = self.sentence(summary), self.camera(summary)
-        return Sight(cells, sentence, camera, relation).for_views(relation)
+        return Reading(cells, sentence, camera, relation).for_views(relation)
 
-    def cells(self, sight: Sight) -> Float[Tensor, "views cells width"]:
+    def cells(self, reading: Reading) -> Float[Tensor, "views cells width"]:
         """What views look at: the picture's cells, or learned ones where there is none."""
-        known = sight.relation[:, -1, None, None].to(sight.cells.dtype)
-        return known * sight.cells + (1 - known) * self.nothing.to(sight.cells.dtype)
+        known = reading.relation[:, -1, None, None].to(reading.cells.dtype)
+        return known * reading.cells + (1 - known) * self.nothing.to(reading.cells.dtype)
 
-    def told(self, sight: Sight, text: Text) -> Text:
+    def told(self, reading: Reading, text: Text) -> Text:
         """The picture's words where there is a picture and no caption, else the caption's."""
         wordless = (text.mask[:, 1:] < 0).all(dim=1, keepdim=True)
-        instead = wordless & (sight.relation[:, -1:] > 0)
-        sentence = torch.where(instead, sight.sentence.to(text.sentence.dtype), text.sentence)
+        instead = wordless & (reading.relation[:, -1:] > 0)
+        sentence = torch.where(instead, reading.sentence.to(text.sentence.dtype), text.sentence)
         return replace(text, sentence=sentence)
 
-    def signal(self, sight: Sight) -> Float[Tensor, "views signal"]:
+    def signal(self, reading: Reading) -> Float[Tensor, "views signal"]:
         """What is added to a view's signal, as its distance; zero at first."""
-        return self.place(sight.relation.to(sight.cells.dtype))
+        return self.place(reading.relation.to(reading.cells.dtype))
 
-    def blind(self, views: int) -> Sight:
-        """The sight of nothing."""
+    def blind(self, views: int) -> Reading:
+        """The reading of nothing."""
         cells = self.nothing.expand(views, -1, -1)
         sentence = cells.new_zeros(views, self.sentence.out_features)
         camera, relation = cells.new_zeros(views, 6), cells.new_zeros(views, RELATION)
-        return Sight(cells, sentence, camera, relation)
+        return Reading(cells, sentence, camera, relation)

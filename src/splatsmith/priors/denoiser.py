@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from splatsmith.priors.across import Across, Looking, Sight, turned_features
+from splatsmith.priors.across import Across, Looking, Reading, turned_features
 from splatsmith.priors.layers import Attention, Block, Canvas, silent
 from splatsmith.priors.network_native import activated, convolved
 from splatsmith.priors.network_program import Asked, answer, served
@@ -181,7 +181,7 @@ class Denoiser(nn.Module):
         camera: Float[Tensor, "views features"],
         guidance: Float[Tensor, "views"] | None = None,
         text: Text | None = None,
-        sight: Sight | None = None,
+        reading: Reading | None = None,
     ) -> Float[Tensor, "views channels height width"]:
         """The velocity v, of the same shape as `x_t`; variance-preserving noise is assumed.
 
@@ -189,11 +189,11 @@ class Denoiser(nn.Module):
 
         With `guidance` (1 and more) it is the guided velocity in one pass, as learned from
         two (Meng et al. 2023, On distillation of guided diffusion models, stage one). `text` is
-        what `self.text` makes of the tokens, if that is known already; `sight` what
+        what `self.text` makes of the tokens, if that is known already; `reading` what
         `self.looking` makes of a reference picture, None for no picture.
         """
         text = self.text(tokens) if text is None else text
-        seen = self._seen(sight, len(x_t))
+        seen = self._seen(reading, len(x_t))
         program = served(self, x_t, text)
         if program is not None:
             return answer(program, x_t, self._asked(log_snr, text, camera, guidance))
@@ -219,12 +219,12 @@ class Denoiser(nn.Module):
             )
         return Asked(log_snr, time, camera, scale, text)
 
-    def _seen(self, sight: Sight | None, views: int) -> Sight | None:
-        """The sight that is looked at, which may be that of nothing."""
+    def _seen(self, reading: Reading | None, views: int) -> Reading | None:
+        """The reading that is looked at, which may be that of nothing."""
         if self.looking is None:
-            assert sight is None, "this network looks at no pictures"
+            assert reading is None, "this network looks at no pictures"
             return None
-        return self.looking.blind(views) if sight is None else sight
+        return self.looking.blind(views) if reading is None else reading
 
     def _signal(
         self,
@@ -232,7 +232,7 @@ class Denoiser(nn.Module):
         text: Text,
         camera: Tensor,
         guidance: Tensor | None,
-        seen: Sight | None,
+        seen: Reading | None,
     ) -> Tensor:
         signal = self.signal(log_snr, text.sentence, camera, guidance)
         if self.looking is None or seen is None:
@@ -246,7 +246,7 @@ class Denoiser(nn.Module):
         signal: Tensor,
         text: Text,
         entering: Tensor | None = None,
-        seen: Sight | None = None,
+        seen: Reading | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The low frequencies of a whole picture's velocity, and the core's features."""
         alpha, sigma = _share(log_snr), _share(-log_snr)
@@ -264,7 +264,7 @@ class Denoiser(nn.Module):
         signal: Tensor,
         text: Text,
         entering: Tensor | None = None,
-        seen: Sight | None = None,
+        seen: Reading | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The core's velocity, and the features that led to it."""
         h = convolved(self.fold_in, F.pixel_unshuffle(x_t, 2))

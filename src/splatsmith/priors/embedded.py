@@ -24,7 +24,7 @@ from splatsmith.cameras.convention import Cameras
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.files import check_shipped, part_of, replace_file
 from splatsmith.images import Reference
-from splatsmith.priors.across import REFERENCE, Sight, check_around, relation_features
+from splatsmith.priors.across import REFERENCE, Reading, check_around, relation_features
 from splatsmith.priors.autoencoder import Autoencoder, AutoencoderShape
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape, camera_features, channels_last
 from splatsmith.priors.low_rank import EmbeddedAdapter
@@ -123,7 +123,7 @@ class EmbeddedPrior:
         if autoencoder is not None:
             autoencoder.eval().requires_grad_(False)
         self.space: Literal["pixel", "latent"] = "latent" if autoencoder else "pixel"
-        self.looked: dict[str, Sight] = {}  # the picture it was last shown, by its digest
+        self.looked: dict[str, Reading] = {}  # the picture it was last shown, by its digest
         self.views = net.shape.views
         self.sees_image = net.shape.reference
         self.channels = net.shape.channels
@@ -219,8 +219,8 @@ class EmbeddedPrior:
         noisy = x_t.contiguous(memory_format=torch.channels_last)
         log_snr, tokens = self.schedule.log_snr(t), condition.tokens
         with fast_precision(x_t.device):
-            text, sight = self.text_of(tokens), self.sight_of(condition)
-            v = self.net(noisy, log_snr, tokens, condition.camera, guidance, text, sight)
+            text, reading = self.text_of(tokens), self.reading_of(condition)
+            v = self.net(noisy, log_snr, tokens, condition.camera, guidance, text, reading)
         return Prediction.of("v", v.to(x_t.dtype), x_t.detach(), t, self.schedule)
 
     def adapted(self, rank: int, generator: torch.Generator) -> EmbeddedAdapter:
@@ -228,7 +228,7 @@ class EmbeddedPrior:
         return EmbeddedAdapter(self, rank, generator)
 
     @torch.no_grad()
-    def sight_of(self, condition: EmbeddedCondition) -> Sight | None:
+    def reading_of(self, condition: EmbeddedCondition) -> Reading | None:
         """The picture is read once, whatever is asked about it; None if there is none."""
         looking, image, relation = self.net.looking, condition.image, condition.relation
         if looking is None or image is None or relation is None:

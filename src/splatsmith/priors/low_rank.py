@@ -143,7 +143,7 @@ class EmbeddedAdapter(PosedAdapter):
         with fast_precision(x_t.device):
             text = self._with_pose(prior.text_of(told.tokens), condition)
             asked = (noisy, prior.schedule.log_snr(t), told.tokens, told.camera, None)
-            arguments = (*asked, text, prior.sight_of(told))
+            arguments = (*asked, text, prior.reading_of(told))
             v = functional_call(prior.net, updated, arguments)
         return Prediction.of("v", v.to(x_t.dtype), x_t, t, prior.schedule)
 

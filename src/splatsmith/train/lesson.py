@@ -67,11 +67,11 @@ class Lesson:
         """What a network answers, in float32; `guidance` as `Denoiser.forward` takes it."""
         x_t = self.x_t.contiguous(memory_format=torch.channels_last)
         with fast_precision(x_t.device):
-            sight = None
+            reading = None
             if net.looking is not None and self.picture is not None:
                 assert self.relation is not None
-                sight = net.looking.look(self.picture, self.relation)
-            asked = (x_t, self.log_snr, self.tokens, self.camera, guidance, None, sight)
+                reading = net.looking.look(self.picture, self.relation)
+            asked = (x_t, self.log_snr, self.tokens, self.camera, guidance, None, reading)
             return net(*asked).float()
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> "Lesson":
