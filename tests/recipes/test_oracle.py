@@ -23,7 +23,7 @@ from splatsmith.optimize.field_regularizers import FieldRegularize
 from splatsmith.priors.analytic import AnalyticPrior
 from splatsmith.priors.prediction import Prediction
 from splatsmith.recipes.load import load_recipe, recipe_names
-from splatsmith.scenes import Ball, begin
+from splatsmith.scenes import Ball, Hull, begin
 
 SIZE = 24  # pixels a side
 GROWING = {
@@ -111,13 +111,13 @@ def kind_of(recipe):
 
 
 def changes_of(recipe):
-    """Small pictures and half the steps of every stage that has many.
+    """Small pictures and half the steps of every stage, but of one that begins with a hull.
 
     A field's weights are on means over pixels, but the loss is their sum: fewer ask for less.
     """
     changes = {}
     for stage in load_recipe(recipe).stage:
-        steps = stage.steps // 2 if stage.steps > 160 else stage.steps
+        steps = stage.steps if isinstance(stage.start, Hull) else stage.steps // 2
         changes |= {f"{stage.name}.size": SIZE, f"{stage.name}.steps": steps}
         if isinstance(stage.regularize, FieldRegularize):
             share = (SIZE / stage.size) ** 2
