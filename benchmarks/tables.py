@@ -34,7 +34,7 @@ from splatsmith.memory import keep_memory
 
 HERE = Path(__file__).parent
 COLUMNS = ("PR@1 (E1)", "PR@1 (E2)", "PRview (E1)", "Janus rate", "T", "IoU*", "PSNR*, dB")
-MORE = ("dE", "Float", "Haze, %", "failed", "seconds", "splats")
+MORE = ("dE", "Float", "Haze, %", "failed", "splats")  # seconds are for `compare`
 SHARES = {"E1 JR", "E1 PR@1", "E2 PR@1", "Fail"}
 
 
@@ -80,7 +80,7 @@ def main() -> None:
         for arm, bench in zip(table["arms"], benches, strict=True)
     ]
     check_hashes([record for arm in arms for record in arm.records])
-    text = section(asked.table, table, arms, controls)
+    text = section(asked.table, table, arms, controls, asked.limit)
     put_section(asked.page, asked.table, text)
     print(text)
 
@@ -119,9 +119,14 @@ def records_of(bench: Bench, name: str) -> tuple[Record, ...]:
 
 
 def section(
-    name: str, table: Mapping[str, Any], arms: Sequence[Arm], controls: Sequence[str]
+    name: str,
+    table: Mapping[str, Any],
+    arms: Sequence[Arm],
+    controls: Sequence[str],
+    limit: int | None,
 ) -> str:
     """The table's part of the page."""
+    limited = f" --limit {limit}" if limit else ""
     first = arms[0].records[0]
     columns = [c for c in (*HEADLINE, *READ, *LOOK) if c.title in (*COLUMNS, *MORE)]
     columns.sort(key=lambda c: (*COLUMNS, *MORE).index(c.title))
@@ -141,7 +146,7 @@ def section(
     priors = dict.fromkeys(r.origin.prior for arm in arms for r in arm.records)
     lines += [
         "",
-        f"`python benchmarks/tables.py {name}`; commit {origin.commit}, "
+        f"`python benchmarks/tables.py {name}{limited}`; commit {origin.commit}, "
         f"priors {', '.join(priors)}, evaluators {', '.join(origin.evaluators)}, "
         f"lists {origin.lists_sha256[:12]}.",
         *(f"- {line}" for line in controls),

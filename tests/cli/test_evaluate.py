@@ -132,6 +132,16 @@ def test_objects_are_made_weighed_and_laid_out(run_it, tmp_path):
     assert read_records(tmp_path / "records.jsonl") == records
     assert (tmp_path / "table.md").read_text() == text
 
+    # The same command once more puts the table on a page.
+    page = tmp_path / "page.md"
+    page.write_text("# Results\n\nBefore.\n")
+    assert run_it(tmp_path, "--page", page)[0] == 0
+    told = page.read_text()
+    assert told.startswith("# Results\n\nBefore.\n")
+    assert "\n## Tier standard, recipe quick\n" in told
+    assert "\n### P-held" in told
+    assert "`splatsmith evaluate --tier standard --recipe quick --prior" in told
+
     # A run that comes out different the second time voids the table.
     scene = tmp_path / "again" / "a-red-mushroom-0" / "scene.ply"
     scene.write_bytes(scene.read_bytes()[:-1] + b"!")

@@ -22,6 +22,7 @@ def evaluate(
     evaluator: MaybePath = None,
     limit: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
     controls_only: bool = False,
+    page: MaybePath = None,
 ) -> None:
     """Make the objects of a frozen list of prompts, weigh each, and write tables and sheets.
 
@@ -36,6 +37,7 @@ def evaluate(
         evaluator: other evaluators than those that ship.
         limit: only the first so many runs of the tier.
         controls_only: test the evaluators with objects whose faults are known, and stop.
+        page: a Markdown page into which the table is also written, under the tier's name.
     """
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be 1 or more, got {limit}.")
@@ -45,4 +47,4 @@ def evaluate(
     from splatsmith.cli.evaluation_jobs import Request
 
     request = Request(tier, recipe, tuple(overrides), prior, evaluator, out, limit)
-    run_evaluation(request, controls_only=controls_only)
+    run_evaluation(request, controls_only=controls_only, page=page)

@@ -1,7 +1,9 @@
 """An evaluation from its first control to its last sheet, with a live line on stderr."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
@@ -25,6 +27,7 @@ from splatsmith.cli.evaluation_jobs import (
     weigh_reference,
 )
 from splatsmith.cli.evaluation_report import controls_line, controls_of, write_report
+from splatsmith.cli.pages import put_section
 from splatsmith.evaluate.record import Record
 from splatsmith.optimize.folder import begin_folder
 from splatsmith.optimize.lock import locked
@@ -40,8 +43,13 @@ class Stopped(KeyboardInterrupt):
         super().__init__(message)
 
 
-def run_evaluation(request: Request, *, controls_only: bool = False) -> None:
-    """Controls, runs, references, then table and sheets; what is there is not made again."""
+def run_evaluation(
+    request: Request, *, controls_only: bool = False, page: Path | None = None
+) -> None:
+    """Controls, runs, references, then table and sheets; what is there is not made again.
+
+    The table also goes into a `page`, as a section of the tier's name.
+    """
     console = Console(stderr=True, highlight=False)
     bench = prepare(request)
     if controls_only:
@@ -51,7 +59,9 @@ def run_evaluation(request: Request, *, controls_only: bool = False) -> None:
     begin_folder(bench.out)
     with locked(bench.out):
         try:
-            _work(bench, console)
+            table = _work(bench, console)
+            if page is not None:
+                put_section(page, request.tier, section_of(request, table))
         except KeyboardInterrupt as interrupt:
             done = len(bench.jobs) - len(missing_runs(bench))
             raise Stopped(
@@ -61,7 +71,8 @@ def run_evaluation(request: Request, *, controls_only: bool = False) -> None:
             ) from interrupt
 
 
-def _work(bench: Bench, console: Console) -> None:
+def _work(bench: Bench, console: Console) -> str:
+    """All of it; returns the table as Markdown."""
     if said := claim(bench):
         console.print(f"note: {said}")
     console.print("testing the evaluators on objects whose faults are known")
@@ -74,8 +85,21 @@ def _work(bench: Bench, console: Console) -> None:
         _each("ends", references, lambda item: weigh_reference(bench, *item), progress)
     again = made_again(bench)
     console.print(again)
-    for path in write_report(bench, controls, again, Console(file=sys.stdout, highlight=False)):
+    paths = write_report(bench, controls, again, Console(file=sys.stdout, highlight=False))
+    for path in paths:
         print(path)
+    return paths[0].read_text(encoding="utf-8")
+
+
+def section_of(request: Request, table: str) -> str:
+    """A table's section of a page of several: its headings are one level deeper."""
+    command = f"splatsmith evaluate --tier {request.tier} --recipe {request.recipe}"
+    command += f" --prior {request.prior}" if request.prior else ""
+    command += "".join(f" --set {change}" for change in request.overrides)
+    command += f" --limit {request.limit}" if request.limit else ""
+    title = f"## Tier {request.tier}, recipe {Path(request.recipe).stem}"
+    deeper = re.sub("^#", "##", table, flags=re.MULTILINE).rstrip()
+    return f"{title}\n\n{deeper}\n\n`{command}`\n"
 
 
 def _progress(console: Console) -> Progress:
