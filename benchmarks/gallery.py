@@ -9,16 +9,17 @@ in the folder of runs already is not made again, so the same command goes on aft
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
+from parts import add_part, part_of
 
 from splatsmith import Gaussians, InputError, generate, load_recipe
 from splatsmith.cameras import orbit
 from splatsmith.export import contact_sheet, read_ply, save_png
 from splatsmith.export.sheet import draw_views, labeled_grid
 from splatsmith.memory import keep_memory
+from splatsmith.optimize.folder import RunFolder
 from splatsmith.optimize.plan import make_plan
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -75,19 +76,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="how many prompts, for a quick look")
     parser.add_argument("--runs", type=Path, default=DOCS.parent / "runs" / "gallery")
-    parser.add_argument(
-        "--part",
-        metavar="K/N",
-        help="only make every Nth run from the Kth on, for N processes beside each other; the "
-        "page is written by a last call without this",
-    )
+    add_part(parser, "run")
     asked = parser.parse_args()
     keep_memory()
     PICTURES.mkdir(parents=True, exist_ok=True)
     prompts = PROMPTS[: asked.only]
     if asked.part:
-        first, every = map(int, asked.part.split("/"))
-        for prompt in prompts[first - 1 :: every]:
+        for prompt in part_of(prompts, asked.part):
             made_once(prompt, asked.recipe, asked.seed, asked.runs)
         return
     made = [entry(prompt, asked.recipe, asked.seed, asked.runs) for prompt in prompts]
@@ -98,13 +93,11 @@ def main() -> None:
 
 def made_once(prompt: str, recipe: str, seed: int, runs: Path) -> tuple[Gaussians, float]:
     """The scene of a run, and the seconds that it took."""
-    folder = runs / prompt.replace(" ", "-")
-    report = folder / "report.json"
-    done = report.is_file() and json.loads(report.read_text())["status"] == "done"
-    if not done:
-        generate(prompt, seed=seed, recipe=recipe, out=folder, overwrite=True)
-    scene = read_ply(folder / "scene.ply")
-    seconds = json.loads(report.read_text())["metrics"]["seconds"]
+    folder = RunFolder(runs / prompt.replace(" ", "-"))
+    if not folder.finished():
+        generate(prompt, seed=seed, recipe=recipe, out=folder.root, overwrite=True)
+    scene = read_ply(folder.scene)
+    seconds = folder.read_report()["metrics"]["seconds"]
     print(f"{prompt}: {seconds:.1f} s, {scene.count} splats", flush=True)
     return scene, seconds
 

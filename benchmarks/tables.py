@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from parts import add_part, part_of
 
 from splatsmith.cli.evaluation_jobs import (
     Bench,
@@ -59,19 +60,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "records")
     parser.add_argument("--limit", type=int, help="only the first so many runs of each arm")
     parser.add_argument("--page", type=Path, default=HERE.parent / "docs" / "results.md")
-    parser.add_argument(
-        "--part",
-        metavar="K/N",
-        help="only make the runs of every Nth arm from the Kth on, for N processes beside each "
-        "other; the page is written by a last call without this",
-    )
+    add_part(parser, "arm")
     asked = parser.parse_args()
     keep_memory()
     table = tables[asked.table]
     benches = [bench_of(table, arm, asked.out, asked.limit) for arm in table["arms"]]
     if asked.part:
-        first, every = map(int, asked.part.split("/"))
-        for arm, bench in list(zip(table["arms"], benches, strict=True))[first - 1 :: every]:
+        for arm, bench in part_of(list(zip(table["arms"], benches, strict=True)), asked.part):
             records_of(bench, arm["name"])
         return
     controls = [controls_line(one) for one in controls_of(benches[0])]

@@ -1,12 +1,10 @@
 """Some runs made a second time: a table whose runs cannot be made again says nothing."""
 
-import json
 import math
-from pathlib import Path
-from typing import Any
 
 from splatsmith.cli.evaluation_jobs import Bench, make
 from splatsmith.evaluate.lists import Job
+from splatsmith.optimize.folder import RunFolder
 
 SHARE = 0.05  # of the runs, spread evenly over them
 
@@ -26,19 +24,14 @@ def made_again(bench: Bench) -> str:
 
 def chosen_runs(bench: Bench) -> list[Job]:
     """The runs to make again, of those that have a scene."""
-    there = [job for job in bench.jobs if (bench.folder(job) / "scene.ply").is_file()]
+    there = [job for job in bench.jobs if RunFolder(bench.folder(job)).scene.is_file()]
     return there[:: max(1, len(there) // math.ceil(SHARE * len(there)))] if there else []
 
 
 def _same_again(bench: Bench, job: Job) -> bool:
     """One of them; what is there from an earlier call is not made a third time."""
-    first = bench.folder(job)
-    second = bench.out / "again" / first.name
-    if _report(second).get("status") != "done":
-        make(bench, job, second, threads=_report(first).get("threads"))
-    return (first / "scene.ply").read_bytes() == (second / "scene.ply").read_bytes()
-
-
-def _report(folder: Path) -> dict[str, Any]:
-    path = folder / "report.json"
-    return dict(json.loads(path.read_text())) if path.is_file() else {}
+    first = RunFolder(bench.folder(job))
+    second = RunFolder(bench.out / "again" / first.root.name)
+    if not second.finished():
+        make(bench, job, second.root, threads=first.read_report().get("threads"))
+    return first.scene.read_bytes() == second.scene.read_bytes()

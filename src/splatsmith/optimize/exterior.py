@@ -9,7 +9,7 @@ separates it from the border. Ours.
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 WHITE = 0.97  # least value of every channel, 0..1, in a pixel that may be background
@@ -28,8 +28,14 @@ def exterior(
     reached = torch.zeros_like(open_)
     reached[..., [0, -1], :] = open_[..., [0, -1], :]
     reached[..., :, [0, -1]] = open_[..., :, [0, -1]]
+    # Along a line, what was met last decides: a reached pixel, or one that is not open.
+    walls = [[_last_met(wall, dim) for wall in (~open_, (~open_).flip(dim))] for dim in (2, 3)]
     while True:
-        wider = _along(_along(reached, open_, dim=2), open_, dim=3)
+        wider = reached
+        for dim, (before, behind) in zip((2, 3), walls, strict=True):
+            onward = _last_met(wider, dim) > before
+            back = _last_met(wider.flip(dim), dim) > behind
+            wider = onward | back.flip(dim)
         if torch.equal(wider, reached):
             return reached[:, 0]
         reached = wider
@@ -43,18 +49,9 @@ def uncovered(
     return (alpha[..., 0] * exterior(target)).sum() / len(alpha)
 
 
-def _along(
-    reached: Bool[Tensor, "views 1 height width"],
-    free: Bool[Tensor, "views 1 height width"],
-    dim: int,
-) -> Bool[Tensor, "views 1 height width"]:
-    """The free pixels that a free line along `dim` joins with a reached one, both ways."""
-
-    def onward(reached: Tensor, free: Tensor) -> Tensor:
-        """Whether what was met last is a reached pixel, and not one that is not free."""
-        return (reached * place).cummax(dim).values > (~free * place).cummax(dim).values
-
-    place = torch.arange(1, free.shape[dim] + 1, dtype=torch.int16, device=free.device)
-    place = place[:, None] if dim == 2 else place
-    back = onward(reached.flip(dim), free.flip(dim)).flip(dim)
-    return onward(reached, free) | back
+def _last_met(
+    mask: Bool[Tensor, "views 1 height width"], dim: int
+) -> Int[Tensor, "views 1 height width"]:
+    """The place along `dim`, from 1 on, of the mask's last pixel up to here; 0 if none is."""
+    place = torch.arange(1, mask.shape[dim] + 1, dtype=torch.int16, device=mask.device)
+    return (mask * (place[:, None] if dim == 2 else place)).cummax(dim).values

@@ -61,9 +61,12 @@ def write_assets(plan: Plan, folder: RunFolder, state: RunState, book: Book) -> 
         its, draws = folder.of_particle(number), stream(plan.seed, "hand out", state.step)
         work.append(partial(write_scene, its, one.scene, draws))
         work.append(partial(write_contact, its, one.scene))
-    frames, size = output.frames, output.size
-    film = partial(write_turntable, folder.turntable, frames=frames, size=size, fps=FILM_RATE)
-    work += [partial(write_progress, folder.progress, state), partial(film, scene=state.scene)]
+    work.append(partial(write_progress, folder.progress, state))
+    work.append(
+        lambda: write_turntable(
+            folder.turntable, state.scene, frames=output.frames, size=output.size, fps=FILM_RATE
+        )
+    )
     for write in work:
         book.stop_if_asked(state)
         with book.timers("export"):

@@ -123,6 +123,10 @@ class RunFolder:
         """Whether a run was begun here."""
         return self.report.exists() or self.checkpoints.exists()
 
+    def finished(self) -> bool:
+        """Whether a run here came to its end; InvalidFile if its report is damaged."""
+        return self.report.is_file() and self.read_report().get("status") == "done"
+
     def check_free(self, *, overwrite: bool) -> None:
         """Raise InputError if a new run here would touch what is not to be touched."""
         if self.holds_run():

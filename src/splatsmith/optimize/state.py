@@ -117,15 +117,17 @@ class RunState:
 
         `own` is a fresh model of the stage, to be brought to where the checkpoint had it.
         """
-        state = cls._restored(step, groups, plain, setting, own)
-        for number in range(2, particles + 1):
-            its = {name: groups.get(f"{name}-{number}", {}) for name in PARTS}
-            state.others.append(cls._restored(step, its, {}, setting, own))
         try:
+            state = cls._restored(step, groups, plain, setting)
+            for number in range(2, particles + 1):
+                its = {name: groups[f"{name}-{number}"] for name in PARTS}
+                state.others.append(cls._restored(step, its, {}, setting))
             if own is not None:
                 own.restore(groups["own"])
-        except KeyError as error:
+        except (KeyError, TypeError, RuntimeError) as error:
             raise InputError(f"The checkpoint of step {step} has no proper {error}.") from error
+        for one in state.particles:
+            one.own = own
         return state
 
     @classmethod
@@ -135,21 +137,17 @@ class RunState:
         groups: Mapping[str, Mapping[str, Tensor]],
         plain: Mapping[str, Any],
         setting: Setting,
-        own: Learner | None,
     ) -> "RunState":
-        """One of the scenes that are made together."""
-        try:
-            scene = restored(setting.kind, groups["scene"])
-            optimizer = make_optimizer(scene, setting.stage.adam)
-            restore_moments(optimizer, groups["optimizer"])
-            record = dict(groups["record"])
-            snapshots = list(record.pop("snapshots", torch.empty(0)))
-            snapshot_steps = record.pop("snapshot_steps", torch.empty(0)).tolist()
-            seen = {name.removeprefix("upkeep."): value for name, value in record.items()}
-            upkeep = UpkeepState.from_state(seen) if seen else None
-            counters = Counters(**plain)
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise InputError(f"The checkpoint of step {step} has no proper {error}.") from error
+        """One of the scenes that are made together, still without the model that they share."""
+        scene = restored(setting.kind, groups["scene"])
+        optimizer = make_optimizer(scene, setting.stage.adam)
+        restore_moments(optimizer, groups["optimizer"])
+        record = dict(groups["record"])
+        snapshots = list(record.pop("snapshots", torch.empty(0)))
+        snapshot_steps = record.pop("snapshot_steps", torch.empty(0)).tolist()
+        seen = {name.removeprefix("upkeep."): value for name, value in record.items()}
+        upkeep = UpkeepState.from_state(seen) if seen else None
+        counters = Counters(**plain)
         wanted = fresh_upkeep(scene)
         if _length(upkeep) != _length(wanted) or len(snapshots) != len(snapshot_steps):
             raise InputError(f"The checkpoint of step {step} has parts of different length.")
@@ -158,7 +156,6 @@ class RunState:
             scene=scene,
             optimizer=optimizer,
             upkeep=upkeep,
-            own=own,
             counters=counters,
             snapshots=snapshots,
             snapshot_steps=snapshot_steps,

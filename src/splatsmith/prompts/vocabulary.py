@@ -131,7 +131,7 @@ class Vocabulary:
         kept, dropped = list[str](), list[str]()
         for place, token in enumerate(tokens):
             relates = related and tuple(tokens[place - 1 : place + 2]) == FRONT_OF
-            turned = token in views or self._known_form(token) in views  # or: "views"
+            turned = self._known_form(token) in views  # "views" as well
             (dropped if turned and not relates else kept).append(token)
         if dropped:
             notes.append(f'Left out "{" ".join(dropped)}": the object is made from all sides.')

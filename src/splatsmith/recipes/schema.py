@@ -152,8 +152,8 @@ class Recipe:
     @property
     def particles(self) -> int:
         """How many scenes a run makes at once, through all stages: as VSD asks, else one."""
-        scores = [stage.score for stage in self.stage]
-        return max([score.own.particles for score in scores if isinstance(score, VSD)] or [1])
+        scores = (stage.score for stage in self.stage)
+        return max((s.own.particles for s in scores if isinstance(s, VSD)), default=1)
 
     @property
     def steps(self) -> int:

@@ -77,10 +77,10 @@ def unstuck(
     if not bool(stuck.any()):
         return vertices
     total, uses = torch.zeros_like(vertices), torch.zeros(len(vertices), 1)
-    for corner in range(3):
-        index = faces[:, corner]
-        total.index_add_(0, index, vertices[faces].mean(dim=1))
-        uses.index_add_(0, index, torch.ones(len(faces), 1))
+    middles, ones = vertices[faces].mean(dim=1), torch.ones(len(faces), 1)
+    for index in faces.unbind(dim=1):
+        total.index_add_(0, index, middles)
+        uses.index_add_(0, index, ones)
     center = total / uses.clamp(min=1)
     return torch.where(stuck[:, None], torch.lerp(vertices, center, APART), vertices)
 

@@ -11,10 +11,7 @@ from torch import Tensor
 from splatsmith.errors import InputError
 from splatsmith.export.meshing.density import Grid, density, grid_between, occupied_box
 from splatsmith.export.meshing.extras import needed
-from splatsmith.export.meshing.level import (
-    fitting_level,
-    fitting_views,
-)
+from splatsmith.export.meshing.level import fitting_level, fitting_views
 from splatsmith.export.meshing.mesh import Mesh, plain_mesh, volume
 from splatsmith.export.meshing.topology import (
     mended,
