@@ -112,3 +112,8 @@ def test_control_objects_are_held_out_ones_of_the_six(gen):
 def test_turning_of_whole_objects_by_category(gen):
     found = whole_turning(Standing(), ["cat", "bus"], gen, each=1)
     assert found == {"cat": pytest.approx(0, abs=1e-5), "bus": pytest.approx(0, abs=1e-5)}
+
+
+def test_the_gate_is_shut_for_who_finds_no_pairs():
+    assert "two true things" in "; ".join(replace(GOOD, pairs_found=0.5).faults)
+    assert not replace(GOOD, pairs_found=0.9).faults

@@ -10,7 +10,6 @@ from splatsmith.evaluate.evaluators import Judgement
 from splatsmith.evaluate.measures import (
     ALBEDO,
     LIT,
-    both_found,
     category_right,
     failure,
     retrieval,
@@ -115,17 +114,3 @@ def test_seeds_spread_by_their_mean_difference():
     three = torch.cat([pictures, pictures[:1]])
     assert spread_of_seeds(three) == pytest.approx((0.5 + 0 + 0.5) / 3)
     assert spread_of_seeds(pictures[:1]) is None
-
-
-def test_two_things_are_found_only_together_and_in_their_colors():
-    kinds, hues = torch.zeros(4, len(CATEGORIES)), torch.zeros(4, len(CATEGORIES), len(COLORS))
-    dog, hat = (list(CATEGORIES).index(name) for name in ("dog", "hat"))
-    kinds[:2, dog], kinds[2:, dog] = 5.0, 4.0
-    kinds[:, hat] = 4.5
-    hues[:, dog, list(COLORS).index("red")] = 3.0
-    hues[:, hat, list(COLORS).index("blue")] = 3.0
-    said = Judgement(kinds.log_softmax(-1), hues.log_softmax(-1), None)
-    assert both_found(said, [("dog", "red"), ("hat", "blue")]) == (True, True)
-    assert both_found(said, [("hat", "blue"), ("dog", "red")]) == (True, True)
-    assert both_found(said, [("dog", "blue"), ("hat", "red")]) == (True, False)
-    assert both_found(said, [("dog", "red"), ("cat", "blue")]) == (False, False)

@@ -28,9 +28,10 @@ Pictures = dict[Job, Float[Tensor, "4 height width 3"]]
 def controls_of(bench: Bench) -> list[Controls]:
     """Every evaluator tested; ControlsFailed if one of them does not see what it must."""
     found = []
+    pairs = any(not wanted(job.prompt).alone for job in bench.jobs)
     for evaluator in bench.evaluators:
         generator = torch.Generator().manual_seed(0)
-        found.append(check_controls(evaluator, generator, bench.tier.controls))
+        found.append(check_controls(evaluator, generator, bench.tier.controls, pairs=pairs))
         found[-1].demand()
     return found
 
@@ -44,6 +45,7 @@ def controls_line(controls: Controls) -> str:
         ("color right", controls.color_accuracy),
         ("wrong color seen", controls.wrong_color_seen),
         ("AUROC of floating mass", controls.floater_auroc),
+        ("two true things found", controls.pairs_found),
     ]
     said = ", ".join(f"{name} {value:.3f}" for name, value in parts if value is not None)
     gated = ", ".join(controls.gated)

@@ -2,7 +2,8 @@
 
 24 true objects, the same ones with two faces, with floaters and in a wrong color. An evaluator
 that does not see second faces (AUROC of T at least 0.95) or misreads the color of true objects
-(accuracy at least 0.95) writes no table.
+(accuracy at least 0.95) writes no table; nor does one that is asked for two things at once and
+does not find true ones (share at least 0.7).
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import torch
 
 from splatsmith.errors import InputError
 from splatsmith.evaluate.evaluators import Evaluator
+from splatsmith.evaluate.halves import pairs_found
 from splatsmith.evaluate.mass import pieces
 from splatsmith.evaluate.matching import look
 from splatsmith.evaluate.statistics import auroc
@@ -21,13 +23,15 @@ from splatsmith.evaluate.views import GRAY, WHITE, standard_views
 from splatsmith.scenes.gaussians import Gaussians
 from splatsmith.toybox.catalog import CATEGORIES
 from splatsmith.toybox.objects import ToyObject, build
-from splatsmith.toybox.split import JANUS, pairs
+from splatsmith.toybox.split import JANUS
+from splatsmith.toybox.split import pairs as pairs_of
 from splatsmith.toybox.words import COLORS
 
 COUNT = 24  # objects of each kind
 EVERY = 4  # of the protocol's 48 views, the one that colors are read from
 LEAST_AUROC = 0.95  # of T, whole against two faces
 LEAST_COLOR = 0.95  # share of true objects whose color is read rightly
+LEAST_PAIRS = 0.7  # share of true scenes of two things in which both are found
 LEAST_TURNING = 0.75  # mean T of the whole objects of a category that may be asked for T
 
 
@@ -55,6 +59,7 @@ class Controls:
     color_accuracy: float  # share of the whole objects whose color is read rightly
     wrong_color_seen: float  # share of the wrongly colored ones not read as what was asked
     floater_auroc: float  # floaters against none, by the share of floating mass
+    pairs_found: float | None = None  # share of true scenes of two things; None if not asked
 
     @property
     def gated(self) -> tuple[str, ...]:
@@ -76,6 +81,11 @@ class Controls:
                 f"the color of true objects is read with accuracy {self.color_accuracy:.3f}, "
                 f"but must be with at least {LEAST_COLOR}"
             )
+        if self.pairs_found is not None and self.pairs_found < LEAST_PAIRS:
+            found.append(
+                f"both of two true things are found in {self.pairs_found:.3f} of the scenes, "
+                f"but must be in at least {LEAST_PAIRS}"
+            )
         return tuple(found)
 
     def demand(self) -> None:
@@ -85,9 +95,15 @@ class Controls:
 
 
 def check_controls(
-    evaluator: Evaluator, generator: torch.Generator, count: int = COUNT
+    evaluator: Evaluator,
+    generator: torch.Generator,
+    count: int = COUNT,
+    *,
+    pairs: bool = False,
 ) -> Controls:
     """Put an evaluator to the test with `count` objects of each kind.
+
+    With `pairs` also with the twelve scenes of P-pair, which takes a minute more.
 
     The objects are those of P-janus (six categories in their held-out colors), in turn, each an
     instance of its own. Takes half a minute on one core for 24.
@@ -116,6 +132,7 @@ def check_controls(
         color_accuracy=sum(right) / count,
         wrong_color_seen=1 - sum(deceived) / count,
         floater_auroc=auroc(*drift),
+        pairs_found=pairs_found(evaluator, generator) if pairs else None,
     )
 
 
@@ -123,7 +140,7 @@ def control_objects(generator: torch.Generator, count: int) -> list[ToyObject]:
     """Plain true objects of P-janus, its pairs in turn."""
     if count < 1:
         raise InputError(f"Controls need at least one object of each kind, got {count}.")
-    held = [pair for pair in pairs("held", extra=False) if pair[1] in JANUS]
+    held = [pair for pair in pairs_of("held", extra=False) if pair[1] in JANUS]
     return true_objects([held[i % len(held)] for i in range(count)], generator)
 
 
@@ -150,7 +167,7 @@ def whole_turning(
     evaluator: Evaluator, categories: Sequence[str], generator: torch.Generator, each: int = 4
 ) -> dict[str, float]:
     """Mean T of `each` true objects of every category, for finding out which may be asked."""
-    held = [pair for pair in pairs("held") if pair[1] in categories]
+    held = [pair for pair in pairs_of("held") if pair[1] in categories]
     chosen = [
         next(pair for pair in held if pair[1] == name)
         for name in categories

@@ -4,7 +4,6 @@ The prompt competes with 199 others: every color of the protocol's ten on every 
 twenty categories, however many the toybox has by now, so that old and new tables mean the same.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -57,20 +56,6 @@ def retrieval(judgement: Judgement, category: str, color: str) -> Retrieval:
         category=int(of_kind.mean(dim=0).argmax()) == i,
         color=int(of_hue[:, i].mean(dim=0).argmax()) == j,
     )
-
-
-def both_found(judgement: Judgement, things: Sequence[tuple[str, str]]) -> tuple[bool, bool]:
-    """Whether two things, (category, color) each, are found in a scene, and in their colors.
-
-    Found are the two categories that are the likeliest of all by the mean probability over
-    views; a thing's color is the likeliest for it by the mean logarithm.
-    """
-    names, words = list(CATEGORIES), list(COLORS)
-    likeliest = judgement.categories.exp().mean(dim=0).topk(len(things)).indices.tolist()
-    found = {names.index(category) for category, _ in things} == set(likeliest)
-    hues = judgement.colors.mean(dim=0).argmax(dim=-1)
-    colored = all(int(hues[names.index(c)]) == words.index(color) for c, color in things)
-    return found, found and colored
 
 
 def category_right(judgement: Judgement, category: str) -> bool:

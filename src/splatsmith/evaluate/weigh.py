@@ -16,12 +16,12 @@ from splatsmith.errors import InputError
 from splatsmith.evaluate.color import color_distance
 from splatsmith.evaluate.evaluators import Evaluator
 from splatsmith.evaluate.geometry import Pair, aligned, likeness, psnr, similarity
+from splatsmith.evaluate.halves import Halves, both_found, halves
 from splatsmith.evaluate.instances import main_paint
 from splatsmith.evaluate.mass import needle_share, pieces, view_dependence
 from splatsmith.evaluate.matching import Match, best_match, look, overlap_of
 from splatsmith.evaluate.measures import (
     Retrieval,
-    both_found,
     category_right,
     failure,
     retrieval,
@@ -72,8 +72,12 @@ def weigh(
     if failure(scene, seen.alpha):
         return failed(prompt, evaluators, shown)
     metrics: Metrics = {"Fail": 0.0}
+    parted = halves(scene) if evaluators and not asked.alone else None
     for evaluator in evaluators:
-        metrics |= _reading(scene, seen, shape_only(seen, cameras), asked, evaluator)
+        if parted is not None:
+            metrics |= _both(parted, asked, evaluator)
+        else:
+            metrics |= _reading(scene, seen, shape_only(seen, cameras), asked, evaluator)
     metrics |= _likeness(scene, asked, generator)
     metrics |= _sameness(seen, shown, cameras) if shown is not None else {}
     body = pieces(scene)
@@ -132,16 +136,18 @@ def _reading(
     """What one evaluator reads, from both backgrounds, from bare shape, and all around."""
     pictures = torch.cat([seen.over(WHITE), seen.over(GRAY)])
     judgement = evaluator.judge(pictures, asked.category)
-    if not asked.alone:
-        things = (asked.category, asked.color), (asked.second_category, asked.second_color)
-        both = zip(BOTH, both_found(judgement, things), strict=True)
-        return {_named(evaluator, name): float(value) for name, value in both}
     found = _retrieved(retrieval(judgement, asked.category, asked.color))
     bare = category_right(evaluator.judge(gray, asked.category), asked.category)
     found["GeoCat"] = float(bare)
     if evaluator.reads_azimuth:
         found |= _turned(turning_of(scene, evaluator, asked.category))
     return {_named(evaluator, name): value for name, value in found.items()}
+
+
+def _both(parted: Halves, asked: Wanted, evaluator: Evaluator) -> Metrics:
+    """Whether two things are there, and in their colors."""
+    both = zip(BOTH, both_found(parted, asked, evaluator), strict=True)
+    return {_named(evaluator, name): float(value) for name, value in both}
 
 
 def _retrieved(found: Retrieval) -> Metrics:

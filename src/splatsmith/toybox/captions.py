@@ -13,6 +13,7 @@ from splatsmith.toybox.words import COLORS, PHRASES, SYNONYMS
 
 NEUTRAL = ("cute", "little", "nice", "simple", "toy", "cartoon")
 SAID = 0.95  # how often a finish, a tiny size or a colored part is named
+PAIR_COLOR_SAID = 0.85  # how often the color of one of two things is named
 
 
 def caption_of(toy: Toy, draws: Sequence[float]) -> str:
@@ -21,7 +22,7 @@ def caption_of(toy: Toy, draws: Sequence[float]) -> str:
     What was chosen (parts' colors, finish, size) is nearly always named, natural colors never.
     """
     if isinstance(toy, ToyPair):
-        return _framed(_pair_phrase(toy), "", draws)
+        return _framed(_pair_phrase(toy, draws), "", draws)
     kind, noun = CATEGORIES[toy.category], toy.category
     adjectives = _adjectives(kind, toy, draws)
     parts = [s for s in kind.slots if s.word in toy.colors] if draws[2] < SAID else []
@@ -47,11 +48,18 @@ def _framed(one: str, bare: str, draws: Sequence[float]) -> str:
     return f"the {bare}" if bare and draws[3] >= 0.98 else one
 
 
-def _pair_phrase(pair: ToyPair) -> str:
+def _pair_phrase(pair: ToyPair, draws: Sequence[float]) -> str:
+    """Each of the two with its color, or now and then without."""
     first, second = (
-        f"{article(toy.color)} {toy.color} {toy.category}" for toy in (pair.first, pair.second)
+        _colored(toy.category, toy.color) if draw < PAIR_COLOR_SAID else _colored(toy.category)
+        for toy, draw in zip((pair.first, pair.second), draws, strict=False)
     )
     return f"{first} {pair.relation} {second}"
+
+
+def _colored(noun: str, color: str = "") -> str:
+    words = f"{color} {noun}".strip()
+    return f"{article(words)} {words}"
 
 
 def _adjectives(kind: Category, toy: ToyObject, draws: Sequence[float]) -> list[str]:

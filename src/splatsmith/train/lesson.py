@@ -157,6 +157,7 @@ def sampler_for(
         seed=settings.seed,
         split=split,
         front_share=settings.front_share,
+        pairs=settings.pairs,
         views=settings.shape.views,
     )
     if not settings.shape.reference:

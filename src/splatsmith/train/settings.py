@@ -10,6 +10,8 @@ from splatsmith.priors.embedded import Nature
 SMALL = DenoiserShape(resolution=32, guided=True)
 
 
+# What the first priors were made with.
+FEWER_PAIRS = 0.22
 LATENT = DenoiserShape(resolution=32, channels=4, guided=True)
 Kind = Literal[
     "pixel", "photo", "latent", "multiview", "photo-multiview", "zero123", "imagedream"
@@ -39,6 +41,7 @@ class PriorTraining:
     front_share: float | None = (
         None  # of pictures within 45 degrees of the front; None: uniform
     )
+    pairs: float = 0.4  # share of the scenes with two things: they take longest to learn
     no_reference: float = 0.1  # share of the others shown no picture, where there is one
     reference_zoom: float = 0.15  # share of the distance, either way, where there is one
     reference_shift: float = 0.05  # world units, what a centered photo may be off the origin
@@ -72,10 +75,20 @@ class PriorTraining:
 
 
 PHOTO = PriorTraining(
-    kind="photo", minutes=60.0, small_share=0.0, no_camera=1.0, view_words=0.08, front_share=0.7
+    kind="photo",
+    minutes=60.0,
+    pairs=FEWER_PAIRS,
+    small_share=0.0,
+    no_camera=1.0,
+    view_words=0.08,
+    front_share=0.7,
 )
 MULTIVIEW = PriorTraining(
-    kind="multiview", minutes=85.0, small_share=0.0, shape=replace(SMALL, views=4)
+    kind="multiview",
+    minutes=85.0,
+    pairs=FEWER_PAIRS,
+    small_share=0.0,
+    shape=replace(SMALL, views=4),
 )
 # What turns a photo prior into one for four views: their order around, and nothing absolute.
 PHOTO_MULTIVIEW = replace(
@@ -84,6 +97,7 @@ PHOTO_MULTIVIEW = replace(
 ZERO123 = PriorTraining(
     kind="zero123",
     minutes=75.0,
+    pairs=FEWER_PAIRS,
     small_share=0.0,
     reading_share=0.2,
     no_camera=1.0,  # absolute ones: a photo's azimuth is unknown
