@@ -50,7 +50,7 @@ class OneThing:
         return Judgement(kinds.log_softmax(-1), hues.log_softmax(-1), azimuth)
 
 
-def controls(evaluator, generator, count):
+def controls(evaluator, generator, count, *, pairs):
     return Controls(
         evaluator=evaluator.name,
         count=count,

@@ -122,7 +122,9 @@ def test_each_recipe_has_its_row():
 def test_the_report_opens_with_what_it_does_not_say():
     failed = record("a red dog", 1, failure="RunFailed: a | b", **{"E1 PR@1": 0.0, "Fail": 1.0})
     text = markdown(
-        roll_up([*made(), failed], TIER), diversity={"P-janus": 0.5}, notes=["a note"]
+        roll_up([*made(), failed], TIER),
+        remarks={"P-janus": ["half as diverse"]},
+        notes=["a note"],
     )
     lines = text.splitlines()
     assert lines[0] == CAVEAT
@@ -131,7 +133,7 @@ def test_the_report_opens_with_what_it_does_not_say():
     assert "E1 0123, E2 4567" in text
     assert "0.75 (0.60–0.86)" in text
     assert "failed: a red dog, seed 1: RunFailed: a | b" in text
-    assert "as true objects): 0.50" in text
+    assert "half as diverse" in text
     assert "a note" in text
     for prompt in prompt_lists()["P-held"].prompts:
         assert f"| {prompt} |" in text

@@ -4,25 +4,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
 from rich.console import Console
-from torch import Tensor
 
 from splatsmith.cli.evaluation_jobs import Bench
+from splatsmith.cli.evaluation_sets import Pictures, pictures_of, remarks_of
 from splatsmith.evaluate.controls import Controls, check_controls
-from splatsmith.evaluate.instances import held_object
 from splatsmith.evaluate.lists import Job, PromptList, prompt_lists, understood, words_cases
-from splatsmith.evaluate.measures import spread_of_seeds
 from splatsmith.evaluate.record import Record, to_csv
 from splatsmith.evaluate.report import markdown, terminal_tables
-from splatsmith.evaluate.sheets import list_sheet, sheet_views, views_of
-from splatsmith.evaluate.table import RollUp, roll_up
+from splatsmith.evaluate.sheets import list_sheet
+from splatsmith.evaluate.table import roll_up
 from splatsmith.evaluate.wanted import wanted
-from splatsmith.export import read_ply, save_png
+from splatsmith.export import save_png
 from splatsmith.files import replace_file
-from splatsmith.toybox import render
-
-Pictures = dict[Job, Float[Tensor, "4 height width 3"]]
 
 
 def controls_of(bench: Bench) -> list[Controls]:
@@ -66,7 +60,7 @@ def write_report(
     pictures = pictures_of(bench, records)
     notes = [controls_line(one) for one in controls]
     notes += [*words_lines(bench), again]
-    text = markdown(roll, diversity=diversities(roll, pictures), notes=notes)
+    text = markdown(roll, remarks=remarks_of(bench, roll, pictures), notes=notes)
     path = bench.out / "table.md"
     replace_file(path, text.encode())
     lines = bench.out / "records.csv"
@@ -85,40 +79,6 @@ def words_lines(bench: Bench) -> list[str]:
     bad = [repr(c.text[:40]) for c, g in zip(words_cases(), good, strict=True) if not g]
     line = f"P-words: {sum(good)} of {len(good)} texts are understood or refused"
     return [f"{line}; silent nonsense: {', '.join(bad)}" if bad else line]
-
-
-def pictures_of(bench: Bench, records: Sequence[Record]) -> Pictures:
-    """Four views of every run's scene; gray where there is none."""
-    pictures: Pictures = {}
-    for record in records:
-        if record.kind == "run":
-            job = Job(record.prompt, record.seed)
-            scene = bench.folder(job) / "scene.ply"
-            there = scene.is_file() and not record.failure
-            pictures[job] = views_of(read_ply(scene) if there else None)
-    return pictures
-
-
-def diversities(roll: RollUp, pictures: Pictures) -> dict[str, float]:
-    """Div of each list that has several seeds: spread over seeds, true objects' being 1."""
-    found = {}
-    for name, seeds in roll.tier.runs:
-        ratios = [_diversity(p, seeds, pictures) for p in prompt_lists()[name].prompts]
-        known = [ratio for ratio in ratios if ratio is not None]
-        if known:
-            found[name] = sum(known) / len(known)
-    return found
-
-
-def _diversity(prompt: str, seeds: int, pictures: Pictures) -> float | None:
-    mine = [pictures[job] for s in range(seeds) if (job := Job(prompt, s)) in pictures]
-    if len(mine) < 2:
-        return None
-    generator = torch.Generator().manual_seed(0)
-    true = [render(held_object(wanted(prompt), generator), sheet_views()).color for _ in mine]
-    ours, theirs = spread_of_seeds(torch.stack(mine)), spread_of_seeds(torch.stack(true))
-    assert ours is not None
-    return ours / theirs if theirs else None
 
 
 def write_sheets(bench: Bench, records: Sequence[Record], pictures: Pictures) -> list[Path]:

@@ -28,18 +28,20 @@ NONE = "–"
 
 
 def markdown(
-    roll: RollUp, *, diversity: Mapping[str, float] | None = None, notes: Sequence[str] = ()
+    roll: RollUp,
+    *,
+    remarks: Mapping[str, Sequence[str]] | None = None,
+    notes: Sequence[str] = (),
 ) -> str:
-    """The whole report. `diversity` has Div by list name; `notes` are added at the end."""
+    """The whole report. `remarks` are lines by list name; `notes` are added at the end."""
     lines = [CAVEAT, "", f"Tier {roll.tier.name}: {roll.tier.about}", ""]
     for table in roll.lists:
         lines += [f"## {table.prompts.name}: {table.prompts.about}", ""]
         lines += [*_grid(table, HEADLINE), ""]
         for columns in (READ[:5], READ[5:], BOTH, SAME, LOOK):
             lines += [*_grid(table, columns), ""]
-        div = (diversity or {}).get(table.prompts.name)
-        if div is not None:
-            lines += [f"Diversity over seeds (1: as much as true objects): {div:.2f}", ""]
+        for remark in (remarks or {}).get(table.prompts.name, ()):
+            lines += [remark, ""]
     lines += ["## Prompt by prompt", "", *_by_prompt(roll.records), ""]
     lines += ["## Origin", "", *(f"- {line}" for line in (*_origin(roll), *notes))]
     return "\n".join(lines) + "\n"
