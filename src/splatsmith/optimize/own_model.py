@@ -17,6 +17,7 @@ from splatsmith.cameras import Cameras
 from splatsmith.distill import Own, OwnModel
 from splatsmith.errors import InputError
 from splatsmith.optimize import guards
+from splatsmith.optimize.adam import PlainAdamW
 from splatsmith.optimize.moments import moments_of, restore_moments
 from splatsmith.priors.prediction import Prediction
 from splatsmith.priors.protocol import Adaptable, Adapter, Prior
@@ -32,7 +33,7 @@ class Learner:
 
     settings: OwnModel
     adapter: Adapter
-    optimizer: torch.optim.AdamW
+    optimizer: PlainAdamW
 
     @classmethod
     def begin(cls, settings: OwnModel, prior: Prior, draws: torch.Generator) -> "Learner":
@@ -47,7 +48,7 @@ class Learner:
             {"params": [parameter], "name": name}
             for name, parameter in adapter.parameters_by_name().items()
         ]
-        return cls(settings, adapter, torch.optim.AdamW(groups, lr=settings.rate))
+        return cls(settings, adapter, PlainAdamW(groups, lr=settings.rate))
 
     def about(self, prompt: Prompt, cameras: Cameras) -> Own:
         """What it says of noisy renders from these cameras."""

@@ -96,12 +96,21 @@ class Signal(nn.Module):
         time = self.time(time_features(log_snr).to(sentence.dtype))
         camera = camera.to(sentence.dtype)
         total = time + self.camera(camera) + self.sentence(sentence)
-        if guidance is None and self.guided:
-            guidance = torch.ones_like(log_snr)  # what it was asked while it learned
-        if guidance is not None:
-            total = total + self.guidance(guidance_features(guidance).to(sentence.dtype))
+        scale = self.scale(guidance, log_snr)
+        if scale is not None:
+            total = total + self.guidance(scale.to(sentence.dtype))
         signal = F.silu(total)
         return signal + self.mix(signal)
+
+    def scale(
+        self, guidance: Float[Tensor, "views"] | None, log_snr: Float[Tensor, "views"]
+    ) -> Float[Tensor, "views features"] | None:
+        """The scale of guidance as features; None from a network that learned of none."""
+        if not self.guided:
+            assert guidance is None, "this network has not learned to be guided in one pass"
+            return None
+        asked = torch.ones_like(log_snr)  # what it was asked while it learned without
+        return guidance_features(asked if guidance is None else guidance)
 
 
 # Averaging 2 x 2 pixels leaves a quarter of the noise's variance: log 4 more log-SNR.
@@ -196,28 +205,22 @@ class Denoiser(nn.Module):
         seen = self._seen(reading, len(x_t))
         program = served(self, x_t, text)
         if program is not None:
-            return answer(program, x_t, self._asked(log_snr, text, camera, guidance))
+            scale = self.signal.scale(guidance, log_snr)
+            asked = Asked(log_snr, time_features(self._level(log_snr)), camera, scale, text)
+            return answer(program, x_t, asked)
         if self.looking is not None and seen is not None:
             text = self.looking.told(seen, text)
             camera = camera + turned_features(seen.camera, seen.relation).to(camera.dtype)
+        signal = self._signal(self._level(log_snr), text, camera, guidance, seen)
         if self.outer is None:
-            signal = self._signal(log_snr, text, camera, guidance, seen)
             return self._core(x_t, signal, text, seen=seen)[0]
-        signal = self._signal(log_snr + QUARTER, text, camera, guidance, seen)
         cells, entering = self.outer.enter(x_t, signal)
         low, h = self._low(x_t, log_snr, signal, text, entering, seen)
         return low + self.outer.leave(cells, h, signal)
 
-    def _asked(
-        self, log_snr: Tensor, text: Text, camera: Tensor, guidance: Tensor | None
-    ) -> Asked:
-        time = time_features(log_snr if self.outer is None else log_snr + QUARTER)
-        scale = None
-        if self.shape.guided:
-            scale = guidance_features(
-                torch.ones_like(log_snr) if guidance is None else guidance
-            )
-        return Asked(log_snr, time, camera, scale, text)
+    def _level(self, log_snr: Tensor) -> Tensor:
+        """The noise level as the core meets it."""
+        return log_snr if self.outer is None else log_snr + QUARTER
 
     def _seen(self, reading: Reading | None, views: int) -> Reading | None:
         """The reading that is looked at, which may be that of nothing."""
