@@ -1,5 +1,7 @@
 """Colors end up on the sides where they were, in textures without overlaps or seams."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -32,7 +34,7 @@ def scene():
 
 @pytest.fixture(scope="module")
 def ball(scene):
-    return decimated(density_surface(scene, resolution=24, level=0.8).mesh, 600)
+    return decimated(density_surface(scene, resolution=24).mesh, 600)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,26 @@ def test_seams_do_not_show(baked):
     # A corner of a piece blends with pixels beyond its border: they must have its color too.
     mesh, _ = baked
     assert_two_colored(mesh.vertices, texture_at(mesh.texture, mesh.uvs))
+
+
+def test_a_piece_too_thin_to_hold_a_pixel_has_its_own_color():
+    # Three triangles: two fill most of the picture, one is a fifth of a pixel wide.
+    corners = torch.tensor([[0.1, 0.1], [0.7, 0.1], [0.1, 0.7], [0.7, 0.7]])
+    thin = torch.tensor([[0.9 + 0.3 / 64, 0.1], [0.9 + 0.49 / 64, 0.1], [0.9 + 0.4 / 64, 0.8]])
+    uvs = torch.cat([corners, thin])
+    faces = torch.tensor([[0, 1, 2], [1, 3, 2], [4, 5, 6]])
+    mesh = replace(plain_mesh(torch.rand(7, 3), faces), uvs=uvs)
+    found = texels(mesh, 64)
+    own = found.sample[found.triangle == 2]
+    rows, columns = own // 64, own % 64
+    assert set(columns.tolist()) <= {57, 58}
+    assert set(rows.tolist()) == set(range(int(0.1 * 64), int(0.8 * 64) + 1))
+    assert len(own) == len(own.unique())
+    torch.testing.assert_close(found.weight.sum(dim=1), torch.ones(len(found.weight)))
+    place = torch.einsum("fc,fcx->fx", found.weight, uvs[faces[found.triangle]])
+    center = torch.stack([found.sample % 64 + 0.5, found.sample // 64 + 0.5], dim=1) / 64
+    assert float((place - center).abs().max()) < 1 / 64
+    assert len(found.sample[found.triangle < 2]) == pytest.approx(0.36 * 64**2, rel=0.05)
 
 
 def test_uvs_lie_in_the_picture_and_do_not_overlap(ball, baked):
