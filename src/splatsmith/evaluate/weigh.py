@@ -19,7 +19,7 @@ from splatsmith.evaluate.geometry import Pair, aligned, likeness, psnr, similari
 from splatsmith.evaluate.halves import Halves, both_found, halves
 from splatsmith.evaluate.instances import main_paint
 from splatsmith.evaluate.mass import needle_share, pieces, view_dependence
-from splatsmith.evaluate.matching import Match, best_match, look, overlap_of
+from splatsmith.evaluate.matching import Drawable, Match, best_match, look, overlap_of
 from splatsmith.evaluate.measures import (
     Retrieval,
     category_right,
@@ -78,7 +78,7 @@ def weigh(
             metrics |= _both(parted, asked, evaluator)
         else:
             metrics |= _reading(scene, seen, shape_only(seen, cameras), asked, evaluator)
-    metrics |= _likeness(scene, asked, generator)
+    metrics |= weigh_likeness(scene, asked, generator)
     metrics |= _sameness(seen, shown, cameras) if shown is not None else {}
     body = pieces(scene)
     return metrics | {
@@ -170,8 +170,11 @@ def _turned(found: Turning) -> Metrics:
     }
 
 
-def _likeness(scene: Gaussians, asked: Wanted, generator: torch.Generator) -> Metrics:
-    """Against the true instance that it resembles most; an unlike one if there is none."""
+def weigh_likeness(scene: Drawable, asked: Wanted, generator: torch.Generator) -> Metrics:
+    """Against the true instance that it resembles most; an unlike one if there is none.
+
+    These measures take anything that can be looked at, meshes too.
+    """
     match = best_match(scene, asked)
     if match is None:
         return {"IoU*": 0.0, "PSNR*": 0.0, "F*": 0.0, "CD*": None, "Haze": None, "dE": None}

@@ -154,7 +154,7 @@ def fresh_state(plan: Plan, tell: Tell | None = None) -> RunState:
     setting = plan.settings()[0]
     state, *others = (
         _fresh_particle(plan, setting.of_particle(number), tell)
-        for number in range(plan.recipe.particles)
+        for number in range(1, plan.recipe.particles + 1)
     )
     state.others = others
     return state

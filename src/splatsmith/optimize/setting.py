@@ -22,7 +22,7 @@ class Setting:
     prompt: Prompt
     prior: Prior
     snapshots: frozenset[int]  # steps of the whole run at which to keep small pictures
-    particle: int = 0  # which of the scenes that are made together, from 0
+    particle: int = 1  # which of the scenes that are made together, from 1
 
     def progress(self, step: int) -> float:
         """0 at the stage's first step, 1 at its last one."""
@@ -30,7 +30,7 @@ class Setting:
 
     def draws(self, name: str, step: int) -> torch.Generator:
         """The generator for one kind of draw at one step; each particle has its own."""
-        own = f"{name}, particle {self.particle}" if self.particle else name
+        own = f"{name}, particle {self.particle}" if self.particle > 1 else name
         return stream(self.seed, own, step)
 
     def of_particle(self, particle: int) -> "Setting":

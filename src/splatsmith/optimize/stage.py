@@ -54,7 +54,9 @@ class Taken:
 def run_stage(setting: Setting, state: RunState, book: Book) -> None:
     """Take the steps of the stage that are still to be taken."""
     stage = setting.stage
-    particles = [(setting.of_particle(k), one) for k, one in enumerate(state.particles)]
+    particles = [
+        (setting.of_particle(number), one) for number, one in enumerate(state.particles, 1)
+    ]
     if state.step == setting.first:
         own = own_model(setting)
         for its, one in particles:
