@@ -35,6 +35,17 @@ def brief(settings: PriorTraining) -> PriorTraining:
     return replace(settings, minutes=0.02, batch=8, shape=shape, warm_up=5)
 
 
+def fresh_student(settings: PriorTraining, *, spread: float | None = None) -> Student:
+    """Always the same one; its average's weights are drawn that wide, if told."""
+    shape = replace(settings.shape, vocabulary=len(word_table().words) + 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        student = Student(Denoiser(shape), "cpu")
+        for parameter in student.average.parameters() if spread else ():
+            parameter.normal_(std=spread)
+    return student
+
+
 @pytest.fixture
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """A twelfth of a second a look: as many steps on any machine, and no sheets."""
@@ -118,14 +129,8 @@ def test_a_lesson_with_pictures_says_how_each_view_stands_to_its_own() -> None:
 
 def test_guided_answers_of_groups_are_those_of_two_passes() -> None:
     settings = brief(IMAGEDREAM)
-    table = word_table()
-    shape = replace(settings.shape, vocabulary=len(table.words) + 1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        student = Student(Denoiser(shape), "cpu")
-        for parameter in student.average.parameters():
-            parameter.normal_(std=0.1)
-    lesson = draw_lesson(replace(settings, batch=24), 32, 0, table, guided=0.6)
+    student = fresh_student(settings, spread=0.1)
+    lesson = draw_lesson(replace(settings, batch=24), 32, 0, word_table(), guided=0.6)
     taught = student.guided(lesson)
     rows = lesson.guidance > 1
     assert rows.any()
@@ -140,13 +145,9 @@ def test_guided_answers_of_groups_are_those_of_two_passes() -> None:
 def test_pictures_are_read_first_and_nothing_else_is_learned_meanwhile() -> None:
     """A picture comes to say what its caption and camera say, in the network's own words."""
     settings = brief(ZERO123)
-    table = word_table()
-    shape = replace(settings.shape, vocabulary=len(table.words) + 1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        student = Student(Denoiser(shape), "cpu")
+    student = fresh_student(settings)
     before = {name: p.detach().clone() for name, p in student.net.named_parameters()}
-    lesson = draw_lesson(settings, 32, 0, table)
+    lesson = draw_lesson(settings, 32, 0, word_table())
     losses = [student.learn(lesson, settings, 2e-3, step, reading=True) for step in range(30)]
     assert losses[-1] < 0.5 * losses[0]
     moved = {n for n, p in student.net.named_parameters() if not torch.equal(p, before[n])}
