@@ -103,6 +103,11 @@ class Network {
   int64_t place(int64_t size) { return program_.place(size); }
   void begin(int rows) { program_.begin(rows); }
 
+  void together(int rows) {
+    if (rows < 1 || most_rows % rows) throw std::invalid_argument("rows come in 1, 2, 4 or 8");
+    program_.together(rows);
+  }
+
   void convolve(int64_t x, int64_t added, int64_t y, const Floats& packed, const Maybe& bias,
                 int height, int width, int inputs, int outputs, int size, int stride,
                 int padding) {
@@ -136,6 +141,28 @@ class Network {
     expect(cells, 3 * count * apart), expect(words, 2 * word_count * apart);
     expect(mask, word_count), expect(y, count * apart);
     add_attend(program_, kernels_, job, cells, words, mask, y);
+  }
+
+  void across(int64_t query, int64_t own, int64_t shown, int64_t y, const Maybe& turn,
+              const Maybe& affinity, int count, int turns, int heads, int width) {
+    int pictures = turns + (shown == nowhere ? 0 : 1);
+    Across job{nullptr, {}, nullptr, nullptr, nullptr, count, turns, pictures, heads, width};
+    int64_t size = (int64_t)count * heads * width;
+    expect(query, size), expect(y, size), expect(own, 2 * size), expect(shown, 2 * size);
+    if (turns < 0 || turns > most_views || !pictures || (turns && own == nowhere))
+      throw std::invalid_argument("cells look at 1 to 8 turns, or at another picture");
+    if (turns) {
+      job.turn = keep(turn.value()), job.affinity = keep(affinity.value());
+      if ((int64_t)turn->size() != (int64_t)turns * 2 * heads * width ||
+          (int64_t)affinity->size() != (int64_t)heads * count * turns * count)
+        throw std::invalid_argument("turn or affinity is of another size");
+    }
+    add_across(program_, kernels_, job, query, own, shown, y);
+  }
+
+  void shift(int64_t x, const Floats& more) {
+    expect(x, (int64_t)more.size());
+    add_shift(program_, x, keep(more));
   }
 
   void turn(int64_t x, int64_t y, int rows, int columns) {
@@ -227,6 +254,7 @@ NB_MODULE(_network, module) {
       .def("given", &Network::given)
       .def("place", &Network::place)
       .def("begin", &Network::begin)
+      .def("together", &Network::together, nb::arg("rows"))
       .def("convolve", &Network::convolve, nb::arg("x"), nb::arg("added"), nb::arg("y"),
            nb::arg("packed"), nb::arg("bias").none(), nb::arg("height"), nb::arg("width"),
            nb::arg("inputs"), nb::arg("outputs"), nb::arg("size"), nb::arg("stride"),
@@ -238,6 +266,10 @@ NB_MODULE(_network, module) {
       .def("attend", &Network::attend, nb::arg("cells"), nb::arg("words"), nb::arg("mask"),
            nb::arg("y"), nb::arg("count"), nb::arg("word_count"), nb::arg("heads"),
            nb::arg("width"))
+      .def("across", &Network::across, nb::arg("query"), nb::arg("own"), nb::arg("shown"),
+           nb::arg("y"), nb::arg("turn").none(), nb::arg("affinity").none(), nb::arg("count"),
+           nb::arg("turns"), nb::arg("heads"), nb::arg("width"))
+      .def("shift", &Network::shift, nb::arg("x"), nb::arg("more"))
       .def("turn", &Network::turn, nb::arg("x"), nb::arg("y"), nb::arg("rows"),
            nb::arg("columns"))
       .def("join", &Network::join, nb::arg("x"), nb::arg("wide"), nb::arg("y"), nb::arg("side"),

@@ -61,6 +61,19 @@ struct Attend {
   int count, word_count, heads, width;
 };
 
+constexpr int most_views = 8;  // that look at each other
+
+// Every cell of a picture looks at the cells of several pictures: first of those that stand so
+// many turns on, itself at none, then of others.
+struct Across {
+  const float* query;                 // [count, heads, width]
+  const float* seen[most_views + 1];  // each [count, 2, heads, width]: key, value
+  const float* turn;      // [turns, 2, heads, width], added to the first ones' keys and values
+  const float* affinity;  // [heads, count, turns, count], added to what cells have to do with them
+  float* y;               // [count, heads, width]
+  int count, turns, pictures, heads, width;
+};
+
 // The velocity of a whole picture, from that of its average over 2 x 2 pixels and what the outer
 // level adds; see `Denoiser._low`.
 struct Whole {
@@ -90,6 +103,8 @@ struct Kernels {
   void (*activate)(float* x, int64_t count);  // SiLU, in place
   size_t (*attend_room)(const Attend& job);
   void (*attend)(const Attend& job, float* room);
+  size_t (*across_room)(const Across& job);
+  void (*across)(const Across& job, float* room);
   // x [rows, columns] to y [columns, rows].
   void (*turn)(const float* x, int rows, int columns, float* y);
   // One beside the other: x [side, side, own], y [side, side, own + wide], and wide of half as

@@ -16,6 +16,6 @@ namespace KERNEL_ISA {
 extern const network::Kernels network_kernels;
 const network::Kernels network_kernels = {
     KERNEL_NAME(KERNEL_ISA), lanes, panel, pack, convolve, pack_plain, convolve_plain, normalize,
-    activate, attend_room, attend, turn, join, fold, unfold, halve, whole};
+    activate, attend_room, attend, across_room, across, turn, join, fold, unfold, halve, whole};
 
 }  // namespace KERNEL_ISA

@@ -46,6 +46,10 @@ class Program {
   // What follows goes through `rows` rows at a time.
   void begin(int rows) { parts_.push_back({std::min(rows, most_rows), {}}); }
 
+  // Rows come in groups of so many, each for one thread. A part whose steps look at a whole group
+  // has to go through `most_rows` at a time, which is a multiple.
+  void together(int rows) { together_ = rows; }
+
   // A step that touches those places and needs so much room.
   void add(const std::vector<int64_t>& touched, size_t room, Step step) {
     int part = (int)parts_.size() - 1;
@@ -64,6 +68,7 @@ class Program {
 
   // Whether arrays of these sizes are what `given` was called for, of so many rows.
   bool takes(const std::vector<int64_t>& sizes, int rows) const {
+    if (rows % together_) return false;
     size_t index = 0;
     for (const Place& place : places_)
       if (place.given >= 0 && (index >= sizes.size() || sizes[index++] != place.size * rows))
@@ -72,11 +77,11 @@ class Program {
   }
 
   void run(const std::vector<float*>& given, int rows, int threads) const {
-    int blocks = (rows + most_rows - 1) / most_rows;
-    blocks = std::min(rows, (blocks + threads - 1) / threads * threads);
+    int blocks = (rows + most_rows - 1) / most_rows, groups = rows / together_;
+    blocks = std::min(groups, (blocks + threads - 1) / threads * threads);
     Pool::run(threads, blocks, [&](int block) {
-      work(given, (int)((int64_t)rows * block / blocks),
-           (int)((int64_t)rows * (block + 1) / blocks));
+      work(given, (int)((int64_t)groups * block / blocks) * together_,
+           (int)((int64_t)groups * (block + 1) / blocks) * together_);
     });
   }
 
@@ -160,7 +165,7 @@ class Program {
   std::vector<Place> places_;
   std::vector<Part> parts_;
   size_t room_ = 0;
-  int given_ = 0, steps_ = 0;
+  int given_ = 0, steps_ = 0, together_ = 1;
 };
 
 }  // namespace network

@@ -53,6 +53,32 @@ inline void add_attend(Program& program, const Kernels& kernels, const Attend& j
   });
 }
 
+// Rows come in groups of `turns` that look at each other; `own` and `shown` may be nowhere.
+inline void add_across(Program& program, const Kernels& kernels, const Across& job,
+                       int64_t query, int64_t own, int64_t shown, int64_t y) {
+  int64_t asked = program.size(query), told = 2 * asked;
+  program.add({query, own, shown, y}, kernels.across_room(job), [=, &kernels](const Rows& rows) {
+    Across now = job;
+    for (int row = 0; row < rows.count; ++row) {
+      int group = job.turns ? row / job.turns * job.turns : row;
+      for (int turn = 0; turn < job.turns; ++turn)
+        now.seen[turn] = rows.at[own] + (group + (row - group + turn) % job.turns) * told;
+      if (shown != nowhere) now.seen[job.turns] = rows.at[shown] + row * told;
+      now.query = rows.at[query] + row * asked, now.y = rows.at[y] + row * asked;
+      kernels.across(now, rows.room);
+    }
+  });
+}
+
+// Adds to every row what is the same for all of them.
+inline void add_shift(Program& program, int64_t x, const float* more) {
+  int64_t size = program.size(x);
+  program.add({x}, 0, [=](const Rows& rows) {
+    for (int row = 0; row < rows.count; ++row)
+      for (int64_t i = 0; i < size; ++i) rows.at[x][row * size + i] += more[i];
+  });
+}
+
 inline void add_turn(Program& program, const Kernels& kernels, int64_t x, int64_t y, int height,
                      int width) {
   int64_t size = (int64_t)height * width;

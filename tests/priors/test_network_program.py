@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from splatsmith.priors import denoiser, network_native, network_program
-from splatsmith.priors.across import REFERENCE
+from splatsmith.priors import denoiser, network_native, network_serving
+from splatsmith.priors.across import REFERENCE, Reading
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape, channels_last
 
 pytestmark = pytest.mark.skipif(
@@ -34,7 +34,7 @@ def answers(monkeypatch):
 
     def counted(program, *args):
         found.append(program)
-        return network_program.answer(program, *args)
+        return network_serving.answer(program, *args)
 
     monkeypatch.setattr(denoiser, "answer", counted)
     return found
@@ -235,18 +235,100 @@ def test_weights_made_up_for_one_pass_are_left_to_torch(gen, answers):
     assert off(made_up, own) > 1e-4
 
 
-@pytest.mark.parametrize("changed", [{"views": 2}, {"reference": True}])
-def test_networks_that_see_more_go_layer_by_layer(changed, gen, answers):
-    net = made(gen, **changed)
-    x_t, log_snr, tokens, camera, guidance, text = question(net, 2, gen)
+SEEING = [
+    {"views": 2, "guided": True},
+    {"views": 4},
+    {"views": 8, "resolution": 32},
+    {"reference": True},
+    {"views": 4, "reference": True, "guided": True},
+]
+
+
+def looked_at(net, rows, gen):
+    """A picture for all rows, as they stand to it; every third of them is shown none."""
+    if net.looking is None:
+        return None
+    relation = torch.randn(rows, 5, generator=gen)
+    relation[:, -1] = 1.0
+    relation[1::3] = 0.0
+    picture = torch.randn(1, 4, REFERENCE, REFERENCE, generator=gen)
     with torch.no_grad():
-        if net.looking is not None:
-            picture = torch.randn(1, 4, REFERENCE, REFERENCE, generator=gen)
-            reading = net.looking.look(picture, torch.randn(2, 5, generator=gen))
-            assert net(x_t, log_snr, tokens, camera, guidance, text, reading).isfinite().all()
-        found = net(x_t, log_snr, tokens, camera, guidance, text)
+        return net.looking.look(picture, relation)
+
+
+def in_double(reading):
+    if reading is None:
+        return None
+    return Reading(**{name: part.double() for name, part in vars(reading).items()})
+
+
+@pytest.mark.parametrize("changed", SEEING)
+def test_views_look_at_each_other_and_at_a_picture(changed, gen, answers):
+    net = made(gen, **changed)
+    twin = copy.deepcopy(net).double()
+    for groups in (1, 3):
+        rows = groups * net.shape.views
+        asked = question(net, rows, gen, words=groups == 1)
+        reading = looked_at(net, rows, gen)
+        x_t, log_snr, tokens, camera, guidance, _ = asked
+        with torch.no_grad():
+            found = net(*asked, reading)
+            plain = net(*asked)
+            expected = twin(
+                x_t.double(), log_snr, tokens, camera, guidance, None, in_double(reading)
+            )
+        assert len(answers) == 2
+        assert len(set(answers)) == 1
+        answers.clear()
+        assert off(found, expected) < 2e-5
+        assert off(plain, by_modules(net, asked)) < 2e-5
+        assert (reading is None) == torch.equal(found, plain)
+
+
+@pytest.mark.parametrize("changed", SEEING)
+def test_neither_threads_nor_other_groups_change_a_bit(changed, gen):
+    net = made(gen, **changed)
+    views = net.shape.views
+    rows = 5 * views
+    x_t, log_snr, tokens, camera, guidance, text = question(net, rows, gen)
+    reading = looked_at(net, rows, gen)
+    asked = (x_t, log_snr, tokens, camera, guidance, text, reading)
+    before, found = torch.get_num_threads(), []
+    try:
+        with torch.no_grad():
+            for threads in (1, 2, 3):
+                torch.set_num_threads(threads)
+                found.append(net(*asked))
+            other = x_t.clone()
+            other[:views] += 1.0
+            apart = net(other, *asked[1:])
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[1], found[0])
+    assert torch.equal(found[2], found[0])
+    assert torch.equal(apart[views:], found[0][views:])
+    assert not torch.equal(apart[:views], found[0][:views])
+
+
+def test_each_view_of_a_group_hears_of_the_others(gen, answers):
+    net = made(gen, views=4)
+    asked = question(net, 8, gen)
+    other = asked[0].clone()
+    other[1] += 1.0
+    with torch.no_grad():
+        moved = (net(*asked) - net(other, *asked[1:])).abs().amax(dim=(1, 2, 3))
+    assert len(answers) == 2
+    assert (moved[:4] > 1e-4).all()
+    assert not moved[4:].any()
+
+
+def test_groups_that_no_block_of_rows_holds_are_left_to_torch(gen, answers):
+    net = made(gen, views=3)
+    asked = question(net, 6, gen)
+    with torch.no_grad():
+        found = net(*asked)
     assert not answers
-    assert off(found, by_modules(net, (x_t, log_snr, tokens, camera, guidance, text))) < 2e-5
+    assert off(found, by_modules(net, asked)) < 2e-5
 
 
 def test_channels_that_fill_no_register_are_left_to_torch(gen, answers):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from splatsmith.priors.across import Across, Looking, Reading, turned_features
 from splatsmith.priors.layers import Attention, Block, Canvas, silent
 from splatsmith.priors.network_native import activated, convolved
-from splatsmith.priors.network_program import Asked, answer, served
+from splatsmith.priors.network_serving import Asked, answer, served
 from splatsmith.priors.text import Text, TextEncoder
 
 
@@ -203,19 +203,24 @@ class Denoiser(nn.Module):
         """
         text = self.text(tokens) if text is None else text
         seen = self._seen(reading, len(x_t))
-        program = served(self, x_t, text)
-        if program is not None:
-            scale = self.signal.scale(guidance, log_snr)
-            asked = Asked(log_snr, time_features(self._level(log_snr)), camera, scale, text)
-            return answer(program, x_t, asked)
+        relation = shown = None
         if self.looking is not None and seen is not None:
             text = self.looking.told(seen, text)
             camera = camera + turned_features(seen.camera, seen.relation).to(camera.dtype)
-        signal = self._signal(self._level(log_snr), text, camera, guidance, seen)
+            relation, shown = seen.relation, self.looking.cells(seen)
+        program = served(self, x_t, text)
+        if program is not None:
+            time = time_features(self._level(log_snr))
+            scale = self.signal.scale(guidance, log_snr)
+            asked = Asked(log_snr, time, camera, scale, text, relation, shown)
+            return answer(program, x_t, asked)
+        signal = self.signal(self._level(log_snr), text.sentence, camera, guidance)
+        if self.looking is not None and seen is not None:
+            signal = signal + self.looking.signal(seen).to(signal.dtype)
         if self.outer is None:
-            return self._core(x_t, signal, text, seen=seen)[0]
+            return self._core(x_t, signal, text, shown=shown)[0]
         cells, entering = self.outer.enter(x_t, signal)
-        low, h = self._low(x_t, log_snr, signal, text, entering, seen)
+        low, h = self._low(x_t, log_snr, signal, text, entering, shown)
         return low + self.outer.leave(cells, h, signal)
 
     def _level(self, log_snr: Tensor) -> Tensor:
@@ -229,19 +234,6 @@ class Denoiser(nn.Module):
             return None
         return self.looking.blind(views) if reading is None else reading
 
-    def _signal(
-        self,
-        log_snr: Tensor,
-        text: Text,
-        camera: Tensor,
-        guidance: Tensor | None,
-        seen: Reading | None,
-    ) -> Tensor:
-        signal = self.signal(log_snr, text.sentence, camera, guidance)
-        if self.looking is None or seen is None:
-            return signal
-        return signal + self.looking.signal(seen).to(signal.dtype)
-
     def _low(
         self,
         x_t: Tensor,
@@ -249,13 +241,13 @@ class Denoiser(nn.Module):
         signal: Tensor,
         text: Text,
         entering: Tensor | None = None,
-        seen: Reading | None = None,
+        shown: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The low frequencies of a whole picture's velocity, and the core's features."""
         alpha, sigma = _share(log_snr), _share(-log_snr)
         size = (alpha**2 + sigma**2 / 4).sqrt()
         small = F.avg_pool2d(x_t, 2)
-        v_small, h = self._core(small / size, signal, text, entering, seen)
+        v_small, h = self._core(small / size, signal, text, entering, shown)
         # The core's v belongs to the averaged picture at its own noise level; in terms of the
         # whole picture's v, whose low frequencies it knows, it is this (x0 and eps eliminated).
         low = v_small / (2 * size) - 0.75 * alpha * sigma * small / size**2
@@ -267,13 +259,12 @@ class Denoiser(nn.Module):
         signal: Tensor,
         text: Text,
         entering: Tensor | None = None,
-        seen: Reading | None = None,
+        shown: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The core's velocity, and the features that led to it."""
         h = convolved(self.fold_in, F.pixel_unshuffle(x_t, 2))
         h = self.down(h if entering is None else h + entering, signal)
         deep = convolved(self.shrink, h, added=self.canvas(signal))
-        shown = self.looking.cells(seen) if self.looking and seen else None
         for index, block in enumerate(self.blocks):
             deep = block(deep, signal)
             if str(index) in self.attentions:

@@ -24,6 +24,7 @@ def _load() -> Any:
 
 
 _network = _load()
+MOST_ROWS = 8  # pictures that a thread goes through together (network_program.hpp)
 _ready: Any = WeakTensorKeyDictionary()  # weight -> (its version and the lanes, packed)
 
 

@@ -6,104 +6,17 @@ rows on every thread. Threads meet only at the end, and the interpreter is free 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
-import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from splatsmith.priors import network_native
+from splatsmith.priors.across import CELLS, Across
 from splatsmith.priors.layers import Attention, Block, Canvas
-from splatsmith.priors.text import Text
 
 if TYPE_CHECKING:
     from splatsmith.priors.denoiser import Denoiser, OuterLevel, Signal
-
-_ready: "WeakKeyDictionary[Denoiser, Weights]" = WeakKeyDictionary()
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a network is asked, beside the noised pictures."""
-
-    log_snr: Float[Tensor, "views"]
-    time: Float[Tensor, "views frequencies"]
-    camera: Float[Tensor, "views features"]
-    guidance: Float[Tensor, "views 2"] | None
-    text: Text
-
-
-def served(net: "Denoiser", x_t: Tensor, text: Text) -> Any | None:
-    """The program for these pictures and this many words, or None if torch has to answer.
-
-    It is made anew when a weight has changed.
-    """
-    shape, words = net.shape, text.words.shape[1]
-    if not (network_native.serves(x_t) and network_native.serves(text.words)):
-        return None
-    if x_t.shape[1:] != (shape.channels, shape.resolution, shape.resolution):
-        return None
-    kept = _ready.get(net)
-    if kept is None:
-        kept = _ready[net] = Weights(net)
-    return kept.program(net, words)
-
-
-def answer(
-    program: Any, x_t: Float[Tensor, "views channels height width"], asked: Asked
-) -> Float[Tensor, "views channels height width"]:
-    """The velocity, by as many threads as torch would use."""
-    x = x_t.permute(0, 2, 3, 1).contiguous()
-    y = torch.empty_like(x)
-    guidance = () if asked.guidance is None else (asked.guidance,)
-    text = asked.text
-    given = (x, asked.log_snr, asked.time, asked.camera, text.sentence, *guidance)
-    arrays = [t.float().contiguous() for t in (*given, text.words, text.mask)]
-    program.run([*arrays, y], len(x), torch.get_num_threads())
-    return y.permute(0, 3, 1, 2)
-
-
-class Weights:
-    """The weights of one network, and the program made of them as they last were."""
-
-    def __init__(self, net: "Denoiser") -> None:
-        reading = set(net.text.modules())
-        # The table that a module keeps its weights in, as a pass with others puts them there.
-        self.places = [
-            (module._parameters, name)
-            for module in net.modules()
-            if module not in reading
-            for name in module._parameters
-        ]
-        self.state: Any = None
-        self.made: Any = None
-
-    def program(self, net: "Denoiser", words: int) -> Any | None:
-        """None if some weight is learning, or made up for a single pass, or of odd size."""
-        weights = [table[name] for table, name in self.places]
-        if not all(w is None or network_native.frozen(w) for w in weights):
-            return None
-        lanes = network_native.lanes()
-        state = [lanes, words, *((w._version, w.data_ptr()) for w in weights if w is not None)]
-        if state != self.state:
-            self.state, self.made = state, None
-            if suits(net, lanes):
-                self.made = Builder(net, words).program
-        return self.made
-
-
-def suits(net: "Denoiser", lanes: int) -> bool:
-    """Whether the program knows all that the network does, and registers divide its layers."""
-    if net.across or net.looking is not None:
-        return False
-    for module in net.modules():
-        if isinstance(module, nn.GroupNorm) and module.num_channels % lanes:
-            return False
-        if isinstance(module, nn.Conv2d) and not network_native.fits(module):
-            return False
-    return all(parameter.dtype == torch.float32 for parameter in net.parameters())
 
 
 @dataclass(frozen=True)
@@ -123,6 +36,7 @@ class Builder:
         self.program = network_native.program()
         shape = net.shape
         size, channels = shape.resolution, shape.channels
+        self.program.together(shape.views)
         x = self._given(size, size, channels)
         log_snr = self._given(1, 1, 1)
         time = self._given(1, 1, _inputs(net.signal.time))
@@ -131,9 +45,15 @@ class Builder:
         guidance = self._given(1, 1, 2) if shape.guided else None
         text = self._given(1, words, shape.text_width)
         self.mask = self._given(1, 1, words)
+        relation, shown = None, None
+        if net.looking is not None:
+            relation = self._given(1, 1, _inputs(net.looking.place))
+            shown = self._given(CELLS, CELLS, shape.inner_width)
         y = self._given(size, size, channels)
         self.program.begin(WHOLE)
         signal = self.signal(net.signal, time, camera, sentence, guidance)
+        if net.looking is not None and relation is not None:
+            signal = self.two(net.looking.place, relation, added=signal)
         self.modulations = {
             id(block): self.linear(block.modulation, signal)
             for block in net.modules()
@@ -143,6 +63,11 @@ class Builder:
         told = {
             name: self.linear(attention.get_submodule("words"), text)
             for name, attention in net.attentions.items()
+        }
+        self.shown = {
+            name: self.linear(across.get_submodule("reference"), shown)
+            for name, across in net.across.items()
+            if shown is not None
         }
         if net.outer is None:
             folded, _ = self.core(net, x, None, canvas, told)
@@ -207,6 +132,9 @@ class Builder:
             deep = self.block(block, deep)
             if str(index) in told:
                 deep = self.attended(net.attentions[str(index)], deep, told[str(index)])
+            if str(index) in net.across:
+                shown = self.shown.get(str(index))
+                deep = self.across(net.across[str(index)], deep, shown)
         wide = self.convolved(net.widen, deep)
         self.program.begin(MIDDLE)
         h = self.block(net.up[0], self.join(h, wide))
@@ -238,6 +166,29 @@ class Builder:
             width=x.channels // attention.heads,
         )
         return self.linear(attention.out, mixed, added=x)
+
+    def across(self, across: nn.Module, x: Cells, shown: Cells | None) -> Cells:
+        """Every cell looks at those of all views of its group and at those of a picture."""
+        assert isinstance(across, Across)
+        cells = self.normalized(across.norm, x, activate=False)
+        self.program.shift(cells.place, across.position)
+        query = self.linear(across.query, cells)
+        several = across.views > 1
+        own = self.linear(across.key_value, cells) if several else None
+        mixed = self._cells(x.rows, x.columns, x.channels)
+        self.program.across(
+            query=query.place,
+            own=-1 if own is None else own.place,
+            shown=-1 if shown is None else shown.place,
+            y=mixed.place,
+            turn=across.turn if several else None,
+            affinity=across.affinity if several else None,
+            count=x.rows * x.columns,
+            turns=across.views if several else 0,
+            heads=across.heads,
+            width=x.channels // across.heads,
+        )
+        return self.linear(across.out, mixed, added=x)
 
     def canvas(self, canvas: Canvas, signal: Cells) -> Cells:
         """A coarse layout painted from the signal alone."""
