@@ -4,11 +4,12 @@
 
 FOLDER holds runs somewhere below, for canonical prompts ("a red mushroom"). Each scene.ply is
 meshed and baked as the second stage of `dreamgaussian` begins, and weighed; that stage then
-refines the texture, and what it leaves is weighed again. Both have the same surface, so that
-only colors differ. What is in --out already is not made again.
+refines the texture (changed by --set), and what it leaves is weighed again. Both have the same
+surface, so that only colors differ. What is in --out already is not made again.
 """
 
 import argparse
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from splatsmith.files import sha256_of
 from splatsmith.memory import keep_memory
 from splatsmith.optimize import run
 from splatsmith.optimize.folder import RunFolder
-from splatsmith.recipes.load import load_recipe
+from splatsmith.recipes.load import load_recipe, overridden, recipe_toml
 from splatsmith.recipes.rates import Rates, TexturedRates
 from splatsmith.recipes.schema import Recipe
 
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only the first so many scenes")
     parser.add_argument("--out", type=Path, default=HERE.parent / "runs" / "textures")
     parser.add_argument("--page", type=Path, help="write the table into this page")
+    parser.add_argument("--set", action="append", default=[], help="texture.score.guidance=1")
     add_part(parser, "scene")
     asked = parser.parse_args()
     keep_memory()
@@ -53,9 +55,9 @@ def main() -> None:
         raise SystemExit("No scene.ply of a canonical prompt below this folder.")
     if asked.part:
         for path in part_of(scenes, asked.part):
-            weighed_once(path, asked.out)
+            weighed_once(path, asked.out, asked.set)
         return
-    rows = [weighed_once(path, asked.out) for path in scenes]
+    rows = [weighed_once(path, asked.out, asked.set) for path in scenes]
     text = table([row for row in rows if "failure" not in row], rows)
     print(text)
     if asked.page:
@@ -75,26 +77,28 @@ def prompt_of(scene: Path) -> str:
     return str(RunFolder(scene.parent).read_report()["prompt"])
 
 
-def weighed_once(scene: Path, out: Path) -> Row:
+def weighed_once(scene: Path, out: Path, changes: Sequence[str]) -> Row:
     """The row of a scene, made now unless it lies in `out`."""
-    kept = out / f"{scene.parent.name}-{sha256_of(scene)[:12]}.json"
+    recipe = overridden(load_recipe("dreamgaussian"), changes, "dreamgaussian")
+    key = hashlib.sha256(f"{sha256_of(scene)} {recipe_toml(recipe)}".encode()).hexdigest()[:12]
+    kept = out / f"{scene.parent.name}-{key}.json"
     if kept.is_file():
         return dict(json.loads(kept.read_text()))
     out.mkdir(parents=True, exist_ok=True)
-    row = {"prompt": prompt_of(scene), **weighed(scene)}
+    row = {"prompt": prompt_of(scene), **weighed(scene, recipe)}
     kept.write_text(json.dumps(row, indent=1))
     print(row, flush=True)
     return row
 
 
-def weighed(scene: Path) -> Row:
+def weighed(scene: Path, recipe: Recipe) -> Row:
     """DE and PSNR* of the baked and of the refined texture; a failure is a row too."""
     asked = wanted(prompt_of(scene))
     start = time.process_time()
     try:
         baked, refined = (
-            run.generate(asked.prompt, recipe=recipe, start=scene, seed=0).scene
-            for recipe in both_ways()
+            run.generate(asked.prompt, recipe=way, start=scene, seed=0).scene
+            for way in both_ways(recipe)
         )
     except InputError as error:
         return {"failure": str(error)}
@@ -110,9 +114,8 @@ def weighed(scene: Path) -> Row:
     }
 
 
-def both_ways() -> tuple[Recipe, Recipe]:
+def both_ways(recipe: Recipe) -> tuple[Recipe, Recipe]:
     """Baking alone, and the recipe's second stage; the first one leaves a scene as it is."""
-    recipe = load_recipe("dreamgaussian")
     still = Rates(means=0.0, log_scales=0.0, quats=0.0, logit_opacities=0.0, sh=0.0)
     first = replace(recipe.stage[0], steps=1, upkeep=None, rates=still)
     unpainted = TexturedRates(vertices=0.0, logit_texture=0.0)
