@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from splatsmith.evaluate.evaluators import Judgement, load_e1
-from splatsmith.evaluate.halves import Halves, both_found, halves, pairs_found
+from splatsmith.evaluate.halves import both_found, halves, pairs_found
 from splatsmith.evaluate.instances import held_object
 from splatsmith.evaluate.truth import as_gaussians
 from splatsmith.evaluate.wanted import wanted
@@ -68,7 +68,7 @@ RED, BLUE = (0.9, 0.1, 0.1), (0.1, 0.1, 0.9)
 def test_a_plane_parts_what_stands_on_or_beside(place, other, gen):
     scene = joined(blob(RED, place, gen), blob(BLUE, other, gen))
     parted = halves(scene)
-    assert parted.pictures.shape[1:] == (2, 8, 96, 96, 3)
+    assert parted.shape[1:] == (2, 8, 96, 96, 3)
     assert both_found(parted, ASKED, ByHue()) == (True, True)
     assert both_found(parted, wanted("a blue dog on a red barrel"), ByHue()) == (True, False)
     assert both_found(parted, wanted("a red dog on a blue table"), ByHue()) == (False, False)
@@ -83,7 +83,7 @@ def test_one_thing_in_two_colors_is_not_two(gen):
 def test_next_to_nothing_has_no_halves(gen):
     few = blob(RED, (0, 0, 0), gen, count=12)
     parted = halves(few)
-    assert len(parted.pictures) == 0
+    assert len(parted) == 0
     assert both_found(parted, ASKED, ByHue()) == (False, False)
 
 
@@ -94,7 +94,7 @@ def test_the_network_finds_two_true_things_and_no_others(gen):
     parted = halves(scene)
     assert both_found(parted, asked, e1) == (True, True)
     assert not both_found(parted, wanted("a white candle on a pink donut"), e1)[0]
-    assert not both_found(Halves(parted.pictures[:0]), asked, e1)[0]
+    assert not both_found(parted[:0], asked, e1)[0]
     found = weigh(scene, asked.prompt, [e1], gen)
     assert (found["E1 Both"], found["E1 BothCol"]) == (1, 1)
     assert "E1 PR@1" not in found

@@ -9,7 +9,6 @@ is not parted by any plane, so that this measure says too little about "wearing"
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -33,17 +32,11 @@ BODY = 0.3  # opacity from which a splat counts for where the scene is
 LEAST = 20  # splats of a half
 
 
-@dataclass(frozen=True, eq=False)
-class Halves:
-    """Every cut's two halves, each from all around over white, both framed alike."""
+def halves(scene: Gaussians) -> Float[Tensor, "cuts 2 views 96 96 3"]:
+    """Cut a scene by every plane and look at what lies on either side, all around over white.
 
-    pictures: Float[Tensor, "cuts 2 views 96 96 3"]
-
-
-def halves(scene: Gaussians) -> Halves:
-    """Cut a scene by every plane and look at what lies on either side.
-
-    Cuts that leave nearly nothing on one side are left out. One and a half seconds on a core.
+    Each half fills its pictures alike. Cuts that leave nearly nothing on one side are left out.
+    Takes a second and a half on one core.
     """
     drawn = []
     for side in _cuts(scene):
@@ -51,22 +44,23 @@ def halves(scene: Gaussians) -> Halves:
         if both[0] is not None and both[1] is not None:
             drawn.append(torch.stack([both[0], both[1]]))
     shape = (0, 2, LOOKS, SIZE, SIZE, 3)
-    return Halves(torch.stack(drawn) if drawn else torch.zeros(shape))
+    return torch.stack(drawn) if drawn else torch.zeros(shape)
 
 
-def both_found(found: Halves, asked: Wanted, evaluator: Evaluator) -> tuple[bool, bool]:
-    """Whether the two things are found, and then in their colors.
+def both_found(
+    parted: Float[Tensor, "cuts 2 views 96 96 3"], asked: Wanted, evaluator: Evaluator
+) -> tuple[bool, bool]:
+    """Whether two things are found in a scene, by its `halves`, and then in their colors.
 
     They compete with every other two of the protocol's twenty categories, and with one of them
-    on both sides. Two score the best
-    sum of log p(category), each the mean over views of one half, over all cuts and either way
-    round; they are found if no other two score as much. A color is right if it is the
-    likeliest of the ten on the thing's own side of the best cut.
+    on both sides. Two score the best sum of log p(category), each the mean over views of one
+    half, over all cuts and either way round; they are found if no other two score as much. A
+    color is right if it is the likeliest of the ten on the thing's own side of the best cut.
     """
-    cuts = len(found.pictures)
+    cuts = len(parted)
     if not cuts:
         return False, False
-    judgement = evaluator.judge(found.pictures.flatten(0, 2), asked.category)
+    judgement = evaluator.judge(parted.flatten(0, 2), asked.category)
     kinds = _protocols(list(CATEGORIES), BASE, (asked.category, asked.second_category))
     hues = _protocols(list(COLORS), BASE_COLORS, (asked.color, asked.second_color))
     mean = (cuts, 2, LOOKS)

@@ -16,7 +16,7 @@ from splatsmith.errors import InputError
 from splatsmith.evaluate.color import color_distance
 from splatsmith.evaluate.evaluators import Evaluator
 from splatsmith.evaluate.geometry import Pair, aligned, likeness, psnr, similarity
-from splatsmith.evaluate.halves import Halves, both_found, halves
+from splatsmith.evaluate.halves import both_found, halves
 from splatsmith.evaluate.instances import main_paint
 from splatsmith.evaluate.mass import needle_share, pieces, view_dependence
 from splatsmith.evaluate.matching import Drawable, Match, best_match, look, overlap_of
@@ -144,7 +144,7 @@ def _reading(
     return {_named(evaluator, name): value for name, value in found.items()}
 
 
-def _both(parted: Halves, asked: Wanted, evaluator: Evaluator) -> Metrics:
+def _both(parted: Tensor, asked: Wanted, evaluator: Evaluator) -> Metrics:
     """Whether two things are there, and in their colors."""
     both = zip(BOTH, both_found(parted, asked, evaluator), strict=True)
     return {_named(evaluator, name): float(value) for name, value in both}
