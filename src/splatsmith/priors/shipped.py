@@ -7,6 +7,7 @@ from splatsmith.files import shipped_file
 # What `--prior NAME` means.
 SHIPPED = {
     "embedded": "prior-v2.safetensors",
+    "embedded-pairs": "pairs-v1.safetensors",
     "embedded-photo": "photo-v1.safetensors",
     "embedded-multiview": "multiview-v1.safetensors",
 }
