@@ -52,10 +52,11 @@ def both_found(
 ) -> tuple[bool, bool]:
     """Whether two things are found in a scene, by its `halves`, and then in their colors.
 
-    They compete with every other two of the protocol's twenty categories, and with one of them
-    on both sides. Two score the best sum of log p(category), each the mean over views of one
-    half, over all cuts and either way round; they are found if no other two score as much. A
-    color is right if it is the likeliest of the ten on the thing's own side of the best cut.
+    They compete with every other two of the protocol's twenty categories. Two score the best
+    sum of log p(category), each the mean over views of one half, over all cuts and either way
+    round; they are found if no other two score as much, and if at their best cut no category on
+    both sides does: that is one thing, cut in two. A color is right if it is the likeliest of
+    the ten on the thing's own side of that cut.
     """
     cuts = len(parted)
     if not cuts:
@@ -70,11 +71,12 @@ def both_found(
         kinds.index(list(CATEGORIES).index(c)) for c in (asked.category, asked.second_category)
     )
     own = torch.stack([score[:, i, k], score[:, k, i]])  # either way round
-    others = torch.stack([score, score.mT]).amax(dim=(0, 1))
-    others[i, k] = others[k, i] = -torch.inf
-    if not float(own.max()) > float(others.max()):
-        return False, False
     turned, cut = divmod(int(own.argmax()), cuts)
+    others = torch.stack([score, score.mT]).amax(dim=(0, 1)).fill_diagonal_(-torch.inf)
+    others[i, k] = others[k, i] = -torch.inf
+    best = max(float(others.max()), float(score[cut].diagonal().max()))
+    if not float(own.max()) > best:
+        return False, False
     colors = judgement.colors[:, kinds][:, :, hues].unflatten(0, mean)[cut].mean(dim=1)
     read = colors[turned, i].argmax(), colors[1 - turned, k].argmax()
     names = [list(COLORS)[hues[int(place)]] for place in read]
