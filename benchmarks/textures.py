@@ -49,16 +49,17 @@ def main() -> None:
     asked = parser.parse_args()
     keep_memory()
     torch.set_num_threads(1)
+    recipe = overridden(load_recipe("dreamgaussian"), asked.set, "dreamgaussian")
     scenes = [path for path in sorted(asked.folder.rglob("scene.ply")) if canonical(path)]
     scenes = scenes[: asked.limit]
     if not scenes:
         raise SystemExit("No scene.ply of a canonical prompt below this folder.")
     if asked.part:
         for path in part_of(scenes, asked.part):
-            weighed_once(path, asked.out, asked.set)
+            weighed_once(path, asked.out, recipe)
         return
-    rows = [weighed_once(path, asked.out, asked.set) for path in scenes]
-    text = table([row for row in rows if "failure" not in row], rows)
+    rows = [weighed_once(path, asked.out, recipe) for path in scenes]
+    text = table(rows)
     print(text)
     if asked.page:
         put_section(asked.page, "textures", text)
@@ -77,9 +78,8 @@ def prompt_of(scene: Path) -> str:
     return str(RunFolder(scene.parent).read_report()["prompt"])
 
 
-def weighed_once(scene: Path, out: Path, changes: Sequence[str]) -> Row:
+def weighed_once(scene: Path, out: Path, recipe: Recipe) -> Row:
     """The row of a scene, made now unless it lies in `out`."""
-    recipe = overridden(load_recipe("dreamgaussian"), changes, "dreamgaussian")
     key = hashlib.sha256(f"{sha256_of(scene)} {recipe_toml(recipe)}".encode()).hexdigest()[:12]
     kept = out / f"{scene.parent.name}-{key}.json"
     if kept.is_file():
@@ -92,7 +92,7 @@ def weighed_once(scene: Path, out: Path, changes: Sequence[str]) -> Row:
 
 
 def weighed(scene: Path, recipe: Recipe) -> Row:
-    """DE and PSNR* of the baked and of the refined texture; a failure is a row too."""
+    """Color error and PSNR* of the baked and of the refined texture; a failure is a row too."""
     asked = wanted(prompt_of(scene))
     start = time.process_time()
     try:
@@ -124,8 +124,9 @@ def both_ways(recipe: Recipe) -> tuple[Recipe, Recipe]:
     return baking, replace(recipe, stage=(first, recipe.stage[1]))
 
 
-def table(good: Sequence[Row], rows: Sequence[Row]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Markdown: both textures, and their difference over the same scenes."""
+    good = [row for row in rows if "failure" not in row]
     lines = [
         "| | baked | refined | difference | refined is better in |",
         "|---|---|---|---|---|",

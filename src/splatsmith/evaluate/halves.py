@@ -17,6 +17,7 @@ from torch import Tensor
 from splatsmith.evaluate.evaluators import Evaluator
 from splatsmith.evaluate.instances import frame_of, framed, held_object
 from splatsmith.evaluate.matching import look
+from splatsmith.evaluate.measures import candidates
 from splatsmith.evaluate.truth import as_gaussians
 from splatsmith.evaluate.views import SIZE, WHITE, angles
 from splatsmith.evaluate.wanted import Wanted, wanted
@@ -62,8 +63,8 @@ def both_found(
     if not cuts:
         return False, False
     judgement = evaluator.judge(parted.flatten(0, 2), asked.category)
-    kinds = _protocols(list(CATEGORIES), BASE, (asked.category, asked.second_category))
-    hues = _protocols(list(COLORS), BASE_COLORS, (asked.color, asked.second_color))
+    kinds = candidates(list(CATEGORIES), BASE, asked.category, asked.second_category)
+    hues = candidates(list(COLORS), BASE_COLORS, asked.color, asked.second_color)
     mean = (cuts, 2, LOOKS)
     likely = judgement.categories[:, kinds].unflatten(0, mean).mean(dim=2)
     score = likely[:, 0, :, None] + likely[:, 1, None, :]  # [cuts, first half, second half]
@@ -91,11 +92,6 @@ def pairs_found(evaluator: Evaluator, generator: torch.Generator) -> float:
         scene = as_gaussians(held_object(asked, generator), generator)
         found += both_found(halves(scene), asked, evaluator)[0]
     return found / len(P_PAIR)
-
-
-def _protocols(names: list[str], base: int, asked: tuple[str, str]) -> list[int]:
-    """Places of the protocol's own; what is asked for beyond them joins them."""
-    return sorted({*range(min(base, len(names))), *(names.index(name) for name in asked)})
 
 
 def _cuts(scene: Gaussians) -> Iterator[Bool[Tensor, "splats"]]:

@@ -42,8 +42,8 @@ class Retrieval:
 
 def retrieval(judgement: Judgement, category: str, color: str) -> Retrieval:
     """Rank the prompt among all candidates; a category or color beyond them joins them."""
-    kinds = _candidates(list(CATEGORIES), BASE, category)
-    hues = _candidates(list(COLORS), BASE_COLORS, color)
+    kinds = candidates(list(CATEGORIES), BASE, category)
+    hues = candidates(list(COLORS), BASE_COLORS, color)
     i, j = kinds.index(list(CATEGORIES).index(category)), hues.index(list(COLORS).index(color))
     of_kind = judgement.categories[:, kinds]
     of_hue = judgement.colors[:, kinds][:, :, hues]
@@ -60,14 +60,14 @@ def retrieval(judgement: Judgement, category: str, color: str) -> Retrieval:
 
 def category_right(judgement: Judgement, category: str) -> bool:
     """Whether the category is the likeliest of the twenty, by the mean over views."""
-    kinds = _candidates(list(CATEGORIES), BASE, category)
+    kinds = candidates(list(CATEGORIES), BASE, category)
     best = int(judgement.categories[:, kinds].mean(dim=0).argmax())
     return kinds[best] == list(CATEGORIES).index(category)
 
 
-def _candidates(names: list[str], base: int, asked: str) -> list[int]:
-    place = names.index(asked)
-    return list(range(min(base, len(names)))) + ([place] if place >= base else [])
+def candidates(names: list[str], base: int, *asked: str) -> list[int]:
+    """Places of the protocol's own, the first `base`; what is asked for beyond joins them."""
+    return sorted({*range(min(base, len(names))), *(names.index(name) for name in asked)})
 
 
 def failure(scene: Gaussians, alpha: Float[Tensor, "views height width 1"]) -> str:

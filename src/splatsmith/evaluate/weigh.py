@@ -72,12 +72,14 @@ def weigh(
     if failure(scene, seen.alpha):
         return failed(prompt, evaluators, shown)
     metrics: Metrics = {"Fail": 0.0}
-    parted = halves(scene) if evaluators and not asked.alone else None
-    for evaluator in evaluators:
-        if parted is not None:
+    if evaluators and asked.alone:
+        gray = shape_only(seen, cameras)
+        for evaluator in evaluators:
+            metrics |= _reading(scene, seen, gray, asked, evaluator)
+    elif evaluators:
+        parted = halves(scene)
+        for evaluator in evaluators:
             metrics |= _both(parted, asked, evaluator)
-        else:
-            metrics |= _reading(scene, seen, shape_only(seen, cameras), asked, evaluator)
     metrics |= weigh_likeness(scene, asked, generator)
     metrics |= _sameness(seen, shown, cameras) if shown is not None else {}
     body = pieces(scene)

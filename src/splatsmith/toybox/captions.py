@@ -8,7 +8,7 @@ from splatsmith.toybox.catalog import CATEGORIES, Category, Slot
 from splatsmith.toybox.finishes import FINISHES
 from splatsmith.toybox.objects import Toy, ToyObject, ToyPair
 from splatsmith.toybox.relations import RELATIONS
-from splatsmith.toybox.split import article
+from splatsmith.toybox.split import article, prompt_of
 from splatsmith.toybox.words import COLORS, PHRASES, SYNONYMS
 
 NEUTRAL = ("cute", "little", "nice", "simple", "toy", "cartoon")
@@ -51,15 +51,12 @@ def _framed(one: str, bare: str, draws: Sequence[float]) -> str:
 def _pair_phrase(pair: ToyPair, draws: Sequence[float]) -> str:
     """Each of the two with its color, or now and then without."""
     first, second = (
-        _colored(toy.category, toy.color) if draw < PAIR_COLOR_SAID else _colored(toy.category)
+        prompt_of(toy.color, toy.category)
+        if draw < PAIR_COLOR_SAID
+        else f"{article(toy.category)} {toy.category}"
         for toy, draw in zip((pair.first, pair.second), draws, strict=False)
     )
     return f"{first} {pair.relation} {second}"
-
-
-def _colored(noun: str, color: str = "") -> str:
-    words = f"{color} {noun}".strip()
-    return f"{article(words)} {words}"
 
 
 def _adjectives(kind: Category, toy: ToyObject, draws: Sequence[float]) -> list[str]:
