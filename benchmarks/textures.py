@@ -30,7 +30,6 @@ from splatsmith.memory import keep_memory
 from splatsmith.optimize import run
 from splatsmith.optimize.folder import RunFolder
 from splatsmith.recipes.load import load_recipe, overridden, recipe_toml
-from splatsmith.recipes.rates import Rates, TexturedRates
 from splatsmith.recipes.schema import Recipe
 
 HERE = Path(__file__).resolve().parent
@@ -116,12 +115,10 @@ def weighed(scene: Path, recipe: Recipe) -> Row:
 
 def both_ways(recipe: Recipe) -> tuple[Recipe, Recipe]:
     """Baking alone, and the recipe's second stage; the first one leaves a scene as it is."""
-    still = Rates(means=0.0, log_scales=0.0, quats=0.0, logit_opacities=0.0, sh=0.0)
-    first = replace(recipe.stage[0], steps=1, upkeep=None, rates=still)
-    unpainted = TexturedRates(vertices=0.0, logit_texture=0.0)
-    second = replace(recipe.stage[1], steps=1, rates=unpainted)
-    baking = replace(recipe, stage=(first, second))
-    return baking, replace(recipe, stage=(first, recipe.stage[1]))
+    first, second = recipe.stage
+    still = replace(first, steps=0)
+    baking = replace(recipe, stage=(still, replace(second, steps=0)))
+    return baking, replace(recipe, stage=(still, second))
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -154,6 +154,45 @@ def test_a_run_resumed_in_any_kind_and_at_any_boundary_ends_the_same(
     assert contents(folder) == contents(whole)
 
 
+def test_stages_of_no_steps_only_convert_and_can_be_resumed_around(prior, chain, tmp_path):
+    changes = {"field.steps": 3, "grid.steps": 0, "faces.steps": 0, "splats.steps": 2}
+    short = overridden(chain, changes, "chain")
+    seen = []
+    generate(
+        "a ball",
+        prior=prior,
+        recipe=short,
+        out=tmp_path / "whole",
+        callback=lambda info: seen.append(info.stage),
+    )
+    assert seen == 3 * ["field"] + 2 * ["splats"]
+    for step in (2, 3, 4, 5):
+        with pytest.raises(Stop):
+            generate(
+                "a ball",
+                prior=prior,
+                recipe=short,
+                out=(folder := tmp_path / f"stopped {step}"),
+                callback=stop_at(step),
+            )
+        resume(folder, prior=prior)
+        assert contents(folder) == contents(tmp_path / "whole")
+
+
+def test_a_last_stage_of_no_steps_hands_out_what_it_converts_to(prior, chain, tmp_path):
+    short = overridden(chain, {"field.steps": 2, "splats.steps": 0}, "chain")
+    result = generate("a ball", prior=prior, recipe=short, out=tmp_path / "run")
+    assert isinstance(result.scene, Gaussians)
+    before = contents(tmp_path / "run")
+    assert isinstance(resume(tmp_path / "run", prior=prior).scene, Gaussians)
+    assert contents(tmp_path / "run") == before
+
+
+def test_a_run_of_no_steps_hands_out_its_start(prior, chain):
+    none = overridden(chain, {f"{stage.name}.steps": 0 for stage in chain.stage}, "chain")
+    assert isinstance(generate("a ball", prior=prior, recipe=none).scene, Gaussians)
+
+
 @pytest.mark.parametrize(("count", "kind"), [(1, "field"), (2, "tetrahedra"), (3, "mesh")])
 def test_scenes_of_other_kinds_are_kept_as_they_are_and_handed_out_as_splats(
     prior, tmp_path, count, kind

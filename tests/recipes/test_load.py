@@ -204,7 +204,7 @@ def test_overrides():
         ("shpe.steps=3", 'Did you mean "shape"?'),
         ("stage=3", "--set, key stage: unknown key."),
         ("shape.steps=1.5", 'stage "shape", key steps: must be a whole number, got 1.5.'),
-        ("shape.steps=0", 'stage "shape": steps must lie in 1 to 1000000, got 0.'),
+        ("shape.steps=-1", 'stage "shape": steps must lie in 0 to 1000000, got -1.'),
         ("shape.size=4096", 'stage "shape": size must lie in 8 to 1024, got 4096.'),
         ("shape.rates.positon=1", 'stage "shape", key rates.positon: unknown key.'),
         ("shape.rates.means=3.0", "key rates: means must lie in 0 to 1, got 3.0."),

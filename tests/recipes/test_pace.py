@@ -3,7 +3,7 @@
 import pytest
 
 from splatsmith.errors import InputError
-from splatsmith.recipes.load import load_recipe, recipe_names
+from splatsmith.recipes.load import load_recipe, overridden, recipe_names
 from splatsmith.recipes.pace import paced
 
 
@@ -26,6 +26,11 @@ def test_every_recipe_can_be_hurried(name: str) -> None:
 def test_a_pace_of_one_changes_nothing() -> None:
     recipe = load_recipe("quick")
     assert paced(recipe, 1.0) == recipe
+
+
+def test_a_stage_that_is_left_out_stays_so() -> None:
+    recipe = overridden(load_recipe("gsgen"), ["shape.steps=0"], "gsgen")
+    assert [stage.steps > 0 for stage in paced(recipe, 0.1).stage] == [False, True]
 
 
 @pytest.mark.parametrize("pace", [0.0, -1.0, float("nan"), 1e9])

@@ -210,7 +210,7 @@ def _carry_out(
         book.saved_at = state.step if state.step else -1
         settings = plan.settings()
         for setting, following in zip(settings, [*settings[1:], None], strict=True):
-            if state.step < setting.first + setting.stage.steps:
+            if state.step < setting.end or state.step == setting.first:
                 run_stage(setting, state, book)
             if following is None or following.prior is not setting.prior:
                 _release(setting.prior)

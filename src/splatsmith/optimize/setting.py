@@ -24,6 +24,11 @@ class Setting:
     snapshots: frozenset[int]  # steps of the whole run at which to keep small pictures
     particle: int = 1  # which of the scenes that are made together, from 1
 
+    @property
+    def end(self) -> int:
+        """Finished steps of the run once this stage is over."""
+        return self.first + self.stage.steps
+
     def progress(self, step: int) -> float:
         """0 at the stage's first step, 1 at its last one."""
         return (step - self.first) / max(1, self.stage.steps - 1)

@@ -61,7 +61,7 @@ def run_stage(setting: Setting, state: RunState, book: Book) -> None:
         own = own_model(setting)
         for its, one in particles:
             one.begin_stage(stage, own, its.draws("convert", state.step))
-    while state.step < setting.first + stage.steps:
+    while state.step < setting.end:
         steps = [take_step(its, one, book.timers) for its, one in particles]
         with book.timers("upkeep"):
             pairs = zip(particles, steps, strict=True)

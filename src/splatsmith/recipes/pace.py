@@ -26,9 +26,9 @@ def _stage(stage: Stage, pace: float) -> Stage:
 
 def _upkeep(upkeep: Upkeep, pace: float) -> Upkeep:
     names = ("start", "stop", "every", "reset_at", "reset_every")
-    scaled = {n: _scaled(getattr(upkeep, n), pace) for n in names if getattr(upkeep, n)}
+    scaled = {n: _scaled(getattr(upkeep, n), pace) for n in names}
     return replace(upkeep, **scaled)
 
 
 def _scaled(steps: int, pace: float) -> int:
-    return max(1, round(steps * pace))
+    return max(1, round(steps * pace)) if steps else 0

@@ -48,7 +48,7 @@ class Stage:
     """One stretch of the optimization with the same settings."""
 
     name: str  # letters, digits and dashes; what --set calls it
-    steps: int  # 1 to 1,000,000
+    steps: int  # 0 to 1,000,000; with 0 a stage only converts the scene, if it does
     views: int = 4  # cameras per step, 1 to 64
     size: int = 64  # pixels a side of what is drawn, 8 to 1024
     background: Background = "white"  # random: a color per view; learned: a field's own
@@ -68,9 +68,8 @@ class Stage:
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("-", "").isalnum() or not self.name.isascii():
             raise InputError(f"name must be letters, digits and dashes, got {self.name!r}.")
-        limits = {"steps": 1_000_000, "views": 64, "size": LARGEST_PICTURE}
-        for name, highest in limits.items():
-            lowest = 8 if name == "size" else 1
+        limits = {"steps": (0, 1_000_000), "views": (1, 64), "size": (8, LARGEST_PICTURE)}
+        for name, (lowest, highest) in limits.items():
             if not lowest <= getattr(self, name) <= highest:
                 raise InputError(
                     f"{name} must lie in {lowest} to {highest}, got {getattr(self, name)}."
@@ -83,7 +82,7 @@ class Stage:
                 f"views must be a multiple of cameras.together, got {self.views} views and "
                 f"{self.cameras.together} together."
             )
-        if self.upkeep is not None:
+        if self.upkeep is not None and self.steps:
             self.upkeep.check_run(self.steps)
 
 
