@@ -108,9 +108,7 @@ ZERO123 = PriorTraining(
 IMAGEDREAM = replace(
     ZERO123, kind="imagedream", shape=replace(SMALL, views=4, reference=True), no_caption=0.3
 )
-LATENT_TRAINING = PriorTraining(
-    kind="latent", minutes=110.0, pairs=FEWER_PAIRS, shape=LATENT
-)
+LATENT_TRAINING = PriorTraining(kind="latent", minutes=110.0, pairs=FEWER_PAIRS, shape=LATENT)
 TRAININGS = {
     "prior": PriorTraining(),
     "photo": PHOTO,
