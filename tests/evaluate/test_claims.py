@@ -26,7 +26,7 @@ def test_a_table_compares_what_it_has(name: str) -> None:
         assert claim["metric"] in METRICS
 
 
-@pytest.mark.parametrize("name", [n for n in TABLES if n != "S2"])
+@pytest.mark.parametrize("name", TABLES)
 def test_arms_are_recipes(name: str) -> None:
     base = load_recipe(TABLES[name].get("recipe", "quick"))
     found = {overridden(base, arm["set"], "base") for arm in TABLES[name]["arms"]}

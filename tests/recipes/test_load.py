@@ -82,14 +82,15 @@ def test_a_resolved_recipe_reads_back_equal(name):
 
 def test_seeds_are_kept_to(file):
     """Numbers that the founding documents and papers give must not drift."""
-    paper = load_recipe("stabledreamer").stage[0]
+    paper, refine = load_recipe("stabledreamer").stage
     assert (paper.start.count, paper.start.falloff, paper.start.sh_degree) == (
         1000,
         "linear",
         0,
     )
     assert paper.upkeep.reset_to == 0.005
-    assert paper.rates.means.end == 6.4e-4
+    assert refine.rates.means.end == 6.4e-4
+    assert paper.steps + refine.steps == 15_000 / 15
     tutorial = load_recipe("sds-gaussians").stage[0]
     assert (tutorial.score.times.low, tutorial.score.times.high) == (0.02, 0.98)
     assert tutorial.score.weight == "sigma2"

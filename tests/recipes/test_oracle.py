@@ -119,6 +119,7 @@ def changes_of(recipe):
     for stage in load_recipe(recipe).stage:
         steps = stage.steps if isinstance(stage.start, Hull) else stage.steps // 2
         changes |= {f"{stage.name}.size": SIZE, f"{stage.name}.steps": steps}
+        changes |= {f"{stage.name}.prior": ""} if stage.prior else {}
         if isinstance(stage.regularize, FieldRegularize):
             share = (SIZE / stage.size) ** 2
             for name in ("sparsity", "opaqueness"):
