@@ -40,6 +40,15 @@ def background_of(settings):
     return None if settings.backdrop != "none" else torch.zeros(settings.channels)
 
 
+def drawn(field, **more):
+    """What it is optimized by, before its own background or black."""
+    settings = field.settings
+    background = background_of(settings)
+    if settings.holds_latents:
+        return field.render_latents(CAMERAS, background, **more)
+    return field.render(CAMERAS, background, **more)
+
+
 def wide_awake(name, gen, backend="auto"):
     """A field whose parameters all matter."""
     field = Field.fresh(SETTINGS[name], gen)
@@ -57,7 +66,8 @@ def test_every_parameter_gets_a_gradient(gen, name):
     if settings.channels == 3:
         lamp = CAMERAS.position
         shading = Shading.of(["lambertian", "textureless"], lamp, ambient=0.3)
-    picture = field.render(CAMERAS, background_of(settings), generator=gen, shading=shading)
+    lit = {} if shading is None else {"shading": shading}
+    picture = drawn(field, generator=gen, **lit)
     assert picture.color.shape == (2, 12, 16, settings.channels)
     picture.color.square().sum().backward()
     for label, parameter in field.parameters_by_name().items():
@@ -76,9 +86,7 @@ def test_a_field_is_drawn_alike_by_the_kernels_and_by_the_twins(gen, name):
     for backend in ("native", "reference"):
         field.backend = backend
         draws = torch.Generator().manual_seed(2)
-        picture = field.render(
-            CAMERAS, background_of(settings), generator=draws, normals=settings.channels == 3
-        )
+        picture = drawn(field, generator=draws, normals=settings.channels == 3)
         loss = picture.color.square().sum() + picture.depth.sum()
         if picture.normal is not None:
             loss = loss + (picture.normal * picture.alpha).sum()
@@ -108,8 +116,36 @@ def test_a_field_comes_back_exactly_from_its_state(gen, name):
     for one in (field, again):
         draws = torch.Generator().manual_seed(1)
         one.advance(0.9, draws)
-        pictures.append(one.render(CAMERAS, background_of(settings), generator=draws).color)
+        pictures.append(drawn(one, generator=draws).color)
     assert torch.equal(*pictures)
+
+
+def test_latents_look_gray_until_they_are_seen_and_then_as_the_decoder_shows_them(gen):
+    field = wide_awake("latents", gen)
+    assert torch.all(field.color(torch.rand(5, 3, generator=gen)) == 0.5)
+    mix, base = torch.randn(3, 4, generator=gen) / 10, torch.tensor([0.5, 0.4, 0.6])
+    latents = drawn(field).color.detach()
+    field.learn_colors(latents, latents @ mix.T + base)
+    torch.testing.assert_close(
+        field.as_color(latents), latents @ mix.T + base, atol=2e-3, rtol=0
+    )
+    inside = field.matter(points := torch.rand(50, 3, generator=gen) - 0.5)[1]
+    torch.testing.assert_close(field.color(points), field.as_color(inside).clamp(0, 1))
+    again = Field.from_state(field.state())
+    assert torch.equal(again.render(CAMERAS, None).color, field.render(CAMERAS, None).color)
+
+
+def test_latents_are_shown_before_a_background_of_colors(gen):
+    field = wide_awake("latents", gen)
+    with torch.no_grad():
+        field.to_color.copy_(
+            torch.tensor([[0, 0, 0, 0, 1.0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]])
+        )
+    picture = field.render(CAMERAS, torch.tensor([0.0, 0.0, 1.0]))
+    color, alpha = picture.color, picture.alpha[..., 0]
+    assert 0.1 < alpha.mean() < 0.9
+    torch.testing.assert_close(color[..., 0], alpha)  # red matter
+    torch.testing.assert_close(color[..., 2], 1 - alpha)  # before blue
 
 
 def test_bits_do_not_depend_on_the_number_of_threads(gen):

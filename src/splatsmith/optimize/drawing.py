@@ -1,6 +1,6 @@
 """What the cameras of a step see: cameras, light and background drawn, the scene rendered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -36,6 +36,8 @@ def look(setting: Setting, scene: Scene, step: int) -> Seen:
     draws = setting.draws("cameras", step)
     cameras = stage.cameras.sample(stage.views, stage.size, stage.size, draws)
     background, offset = backgrounds(setting, step), None
+    if isinstance(scene, Field) and scene.settings.holds_latents:
+        return _latents(setting, scene, cameras, background, step)
     if isinstance(scene, Gaussians):
         guards.check("log_scales", scene.scales)
         if stage.upkeep is not None:
@@ -44,6 +46,28 @@ def look(setting: Setting, scene: Scene, step: int) -> Seen:
     else:
         picture = _of_surfaces(setting, scene, cameras, background, step)
     return Seen(cameras, picture, setting.prior.encode(picture.color), offset)
+
+
+def _latents(
+    setting: Setting, scene: Field, cameras: Cameras, background: Tensor, step: int
+) -> Seen:
+    """A field that holds what the prior sees: nothing is encoded but what lies behind it."""
+    stage, progress = setting.stage, setting.progress(step)
+    scene.advance(progress, setting.draws("field", step))
+    behind = None
+    if stage.background != "learned":
+        with torch.no_grad():
+            plain = background[:, None, None].expand(-1, stage.size, stage.size, -1)
+            behind = setting.prior.encode(plain).permute(0, 2, 3, 1)
+    asked = stage.regularize
+    picture = scene.render_latents(
+        cameras,
+        behind,
+        generator=setting.draws("rays", step),
+        normals=isinstance(asked, FieldRegularize) and asked.needs_normals(progress),
+    )
+    x = picture.color.permute(0, 3, 1, 2)
+    return Seen(cameras, replace(picture, color=scene.as_color(picture.color)), x, None)
 
 
 def _of_surfaces(

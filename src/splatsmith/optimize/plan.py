@@ -21,6 +21,7 @@ from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.recipes.load import recipe_toml
 from splatsmith.recipes.schema import Recipe, Stage
 from splatsmith.scenes.handover import check_marching_cubes, needs_marching_cubes
+from splatsmith.scenes.kinds import FieldStart
 from splatsmith.scenes.point_starts import Points
 
 
@@ -154,6 +155,8 @@ def make_plan(
         _check_fit(stage, plan.prior_of(stage))
         notes += check_hull(stage, plan.prior_of(stage))
         notes += _room(stage, plan.prior_of(stage))
+    for stage in recipe.of_latents:
+        _check_latents(stage, recipe, plan.prior_of(stage))
     _check_image(plan)
     plan = _begun(plan, start)
     if needs_marching_cubes(recipe.kinds):
@@ -242,6 +245,28 @@ def _check_fit(stage: Stage, prior: Prior) -> None:
             f"Stage {stage.name!r} has the score vsd, which trains a low-rank update of the "
             f"prior, and this prior has no place for one; take the embedded prior or another "
             f"recipe."
+        )
+
+
+def _check_latents(stage: Stage, recipe: Recipe, prior: Prior) -> None:
+    """Refuse a field of latents that this prior does not have."""
+    first = recipe.stage[0]
+    assert isinstance(first.start, FieldStart)
+    channels, wanted = first.start.field.channels, prior.channels
+    if prior.space != "latent":
+        raise InputError(
+            f"Stage {stage.name!r} has a field of latents, but this prior works on pictures; "
+            f"use --prior embedded-latent or another one of latents."
+        )
+    if channels != wanted:
+        raise InputError(
+            f"Stage {stage.name!r} has a field of {channels} channels, but the latents of this "
+            f"prior have {wanted}; use --set {first.name}.start.field.channels={wanted}."
+        )
+    if stage.size != prior.resolution:
+        raise InputError(
+            f"Stage {stage.name!r} draws {stage.size} cells a side, but the latents of this "
+            f"prior have {prior.resolution}; use --set {stage.name}.size={prior.resolution}."
         )
 
 

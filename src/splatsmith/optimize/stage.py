@@ -35,7 +35,7 @@ from splatsmith.optimize.state import RunState
 from splatsmith.optimize.timers import Timers
 from splatsmith.priors.protocol import Condition, SeeingPrior, Sight
 from splatsmith.recipes.rates import rate_at
-from splatsmith.scenes import Gaussians, upkeep
+from splatsmith.scenes import Field, Gaussians, upkeep
 
 SNAPSHOT = 64  # pixels a side of the small pictures that progress.png is made of
 
@@ -194,8 +194,13 @@ def move(setting: Setting, state: RunState) -> None:
 
 
 def keep_up(setting: Setting, state: RunState, taken: Taken) -> upkeep.UpkeepReport | None:
-    """Density control, after a step that was undone too; None if the stage has none."""
+    """Density control, after a step that was undone too; None if the stage has none.
+
+    Fields of latents learn now and then how they look.
+    """
     settings, scene = setting.stage.upkeep, state.scene
+    if isinstance(scene, Field) and scene.settings.holds_latents:
+        learn_colors(setting, scene, state.step, taken)
     if settings is None or state.upkeep is None or not isinstance(scene, Gaussians):
         return None
     if taken.seen is not None and taken.seen.offset is not None:
@@ -207,6 +212,17 @@ def keep_up(setting: Setting, state: RunState, taken: Taken) -> upkeep.UpkeepRep
     draws = setting.draws("upkeep", state.step)
     step = state.step - setting.first
     return upkeep.apply(settings, state.upkeep, scene, state.optimizer, step, draws)
+
+
+@torch.no_grad()
+def learn_colors(setting: Setting, scene: Field, step: int, taken: Taken) -> None:
+    """From what the prior makes of a render and its target, at snapshots and at the end."""
+    if step not in setting.snapshots and step != setting.end - 1:
+        return
+    if taken.seen is not None and taken.distilled is not None:
+        x = torch.cat([taken.seen.x, taken.distilled.pseudo_ground_truth])
+        color = resized(setting.prior.decode(x), setting.prior.resolution)
+        scene.learn_colors(x.permute(0, 2, 3, 1), color)
 
 
 def keep_snapshot(setting: Setting, state: RunState, taken: Taken) -> None:

@@ -4,6 +4,7 @@ A recipe is one or more stages over one scene. Tables that belong to one part of
 (cameras, start, score, upkeep, regularize) are the settings dataclasses of that part.
 """
 
+import itertools
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -135,6 +136,11 @@ class Recipe:
                 )
         for stage, kind in zip(self.stage, self.kinds, strict=True):
             _check_kind(stage, kind)
+        for stage in self.of_latents:
+            if stage.lamp is not None:
+                raise InputError(
+                    f"stage {stage.name!r} has a lamp, but latents cannot be lit; leave it out."
+                )
         _check_background(self)
 
     @property
@@ -147,6 +153,14 @@ class Recipe:
             else:
                 kinds.append(kinds[-1] if stage.start is None else kind_of_start(stage.start))
         return kinds
+
+    @property
+    def of_latents(self) -> tuple[Stage, ...]:
+        """The stages whose scene is a field of latents."""
+        start = self.stage[0].start
+        if not isinstance(start, FieldStart) or not start.field.holds_latents:
+            return ()
+        return tuple(itertools.takewhile(lambda stage: stage.convert is None, self.stage))
 
     @property
     def particles(self) -> int:

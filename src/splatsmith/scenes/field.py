@@ -3,6 +3,10 @@
 Color does not depend on the direction of view: what text-to-3D methods call albedo, lit by one
 lamp if asked. What a point is told of (a hash grid, frequencies, voxels, a triplane) and how
 density comes about are in its settings; `render` draws it, `advance` keeps it in shape.
+
+A field of latents holds what a prior's autoencoder makes of pictures instead of color (Wang et
+al. 2022, SJC; Metzer et al. 2022, Latent-NeRF). `render_latents` draws these; all else shows
+how they look, by a linear map to color that `learn_colors` fits to decoded pictures.
 """
 
 from collections.abc import Mapping
@@ -39,6 +43,7 @@ from splatsmith.scenes.field_settings import (
 LARGEST_EXPONENT = 15.0  # an exponential density is cut at exp(15); its gradient goes on
 TABLE_START = 1e-4  # Mueller et al. 2022, section 4: features begin within this of 0
 PLANE_START = 0.1  # deviation of triplane features and voxel values at the start
+RIDGE = 1e-4  # of the mean square of a latent, against which its share in color is weighed
 TETRAHEDRON = ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
 
 
@@ -79,9 +84,13 @@ class Field(nn.Module):
         self.progress: Tensor
         self.looks: Tensor
         self.estimates: Tensor
+        self.to_color: Tensor  # of latents only: red, green, blue from each, and a constant
         self.register_buffer("progress", like.new_zeros((), dtype=torch.float64))
         self.register_buffer("looks", like.new_zeros((), dtype=torch.int64))
         self.register_buffer("estimates", like.new_zeros((settings.cells,) * 3))
+        if settings.holds_latents:
+            gray = torch.eye(1, settings.channels + 1).flip(1).expand(3, -1) / 2
+            self.register_buffer("to_color", gray.to(like).contiguous())
         self._occupied: Tensor | None = None
 
     @classmethod
@@ -100,12 +109,35 @@ class Field(nn.Module):
     def matter(
         self, points: Float[Tensor, "points 3"]
     ) -> tuple[Float[Tensor, "points"], Float[Tensor, "points channels"]]:
-        """Density and color, 0 to 1 for `colors="sigmoid"`."""
+        """Density and color, 0 to 1 for `colors="sigmoid"`; density and latents of others."""
         raw = self._raw(points, 1 + self.settings.channels)
         color = raw[:, 1:].contiguous()  # what follows is several times faster on it
         if self.settings.colors == "sigmoid":
             color = torch.sigmoid(color)
         return self._density_of(raw[:, 0], points), color
+
+    def color(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
+        """Unlit color, 0 to 1, at points of the world."""
+        return self.as_color(self.matter(points)[1]).clamp(0, 1)
+
+    def as_color(self, values: Float[Tensor, "*any channels"]) -> Float[Tensor, "*any 3"]:
+        """How latents look, about 0 to 1; colors as they are."""
+        if not self.settings.holds_latents:
+            return values
+        return values @ self.to_color[:, :-1].T + self.to_color[:, -1]
+
+    @torch.no_grad()
+    def learn_colors(
+        self,
+        latents: Float[Tensor, "views height width channels"],
+        color: Float[Tensor, "views height width 3"],
+    ) -> None:
+        """Fit how latents look to pictures (0..1) of them, by least squares."""
+        x = F.pad(latents.flatten(0, 2).double(), (0, 1), value=1.0)
+        # A little weight decay: a picture of one color alone leaves most of the map open.
+        bare = RIDGE * len(x) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+        found = torch.linalg.solve(x.T @ x + bare, x.T @ color.flatten(0, 2).double())
+        self.to_color.copy_(found.T)
 
     def normals(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
         """Unit vectors toward where density falls most; zero where it does not change.
@@ -133,9 +165,9 @@ class Field(nn.Module):
     def render(
         self,
         cameras: Cameras,
-        background: Float[Tensor, "views channels"]
-        | Float[Tensor, "channels"]
-        | Float[Tensor, "views height width channels"]
+        background: Float[Tensor, "views 3"]
+        | Float[Tensor, "3"]
+        | Float[Tensor, "views height width 3"]
         | None,
         *,
         generator: torch.Generator | None = None,
@@ -147,9 +179,9 @@ class Field(nn.Module):
         Without a `background` the field shows the one that it learns, if it has one.
         """
         if background is None:
-            background = self._own_background(cameras)
+            background = self.as_color(self._own_background(cameras))
         return volume(
-            self,
+            _Look(self) if self.settings.holds_latents else self,
             cameras,
             background,
             generator=generator,
@@ -157,6 +189,20 @@ class Field(nn.Module):
             normals=normals,
             backend=self.backend,
         )
+
+    def render_latents(
+        self,
+        cameras: Cameras,
+        background: Float[Tensor, "views height width channels"] | None,
+        *,
+        generator: torch.Generator | None = None,
+        normals: bool = False,
+    ) -> Picture:
+        """Latents for colors, for cameras with as many pixels as the prior has cells."""
+        if background is None:
+            background = self._own_background(cameras)
+        given = self, cameras, background
+        return volume(*given, generator=generator, normals=normals, backend=self.backend)
 
     def advance(self, progress: float, generator: torch.Generator) -> None:
         """Before each step: bring in finer levels, and now and then look which cells are empty.
@@ -185,7 +231,7 @@ class Field(nn.Module):
     def state(self) -> dict[str, Tensor]:
         """The field as a flat dict of detached tensors that share its memory."""
         learned = {name: p.detach() for name, p in self.parameters_by_name().items()}
-        kept = {name: getattr(self, name) for name in ("progress", "looks", "estimates")}
+        kept = {name: getattr(self, name) for name in _kept(self.settings)}
         return learned | kept | {"settings": self.settings.to_tensor()}
 
     @classmethod
@@ -195,9 +241,9 @@ class Field(nn.Module):
             raise InputError("The state of a field needs the tensor settings.")
         settings = FieldSettings.from_tensor(state["settings"])
         names = set(_shapes(settings))
-        must_have(state, names | {"settings", "progress", "looks", "estimates"})
+        must_have(state, names | {"settings", *_kept(settings)})
         made = cls(settings, {name: state[name] for name in names})
-        for name in ("progress", "looks", "estimates"):
+        for name in _kept(settings):
             buffer = getattr(made, name)
             if state[name].shape != buffer.shape or state[name].dtype != buffer.dtype:
                 raise InputError(
@@ -265,6 +311,25 @@ class Field(nn.Module):
             )
         learned = backdrops.show(settings.backdrop, self.backdrop, cameras, settings.channels)
         return torch.sigmoid(learned) if settings.colors == "sigmoid" else learned
+
+
+class _Look:
+    """A field of latents as it looks."""
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.radius, self.samples = field.radius, field.samples
+        self.occupied, self.density, self.normals = field.occupied, field.density, field.normals
+
+    def matter(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        density, latents = self.field.matter(points)
+        return density, self.field.as_color(latents).clamp(0, 1)
+
+
+def _kept(settings: FieldSettings) -> tuple[str, ...]:
+    """What is not learned by gradients."""
+    kept = ("progress", "looks", "estimates")
+    return (*kept, "to_color") if settings.holds_latents else kept
 
 
 def _square(points: Tensor) -> Float[Tensor, "points"]:

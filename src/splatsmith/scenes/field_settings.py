@@ -166,6 +166,11 @@ class FieldSettings:
             f"got {self.fade} and {self.threshold}.",
         )
 
+    @property
+    def holds_latents(self) -> bool:
+        """Whether what it holds is for a prior's autoencoder to decode."""
+        return self.colors == "linear"
+
     def to_tensor(self) -> UInt8[Tensor, "bytes"]:
         """The settings as the bytes of a JSON text, for a flat dict of tensors."""
         text = json.dumps(asdict(self), sort_keys=True)

@@ -48,11 +48,10 @@ class FieldStart:
     field: FieldSettings = field(default_factory=FieldSettings)
 
     def __post_init__(self) -> None:
-        if (self.field.channels, self.field.colors) != (3, "sigmoid"):
+        if self.field.colors == "sigmoid" and self.field.channels != 3:
             raise InputError(
-                f'a run draws fields of 3 channels with colors = "sigmoid", got '
-                f"{self.field.channels} and {self.field.colors!r}; fields of latents can be "
-                f"optimized from Python only."
+                f'a field with colors = "sigmoid" has 3 channels, got {self.field.channels}; a '
+                f'field of latents has colors = "linear" and as many as the prior.'
             )
 
 
