@@ -9,6 +9,7 @@ import torch
 
 from splatsmith.cameras import orbit
 from splatsmith.errors import InputError, InvalidFile
+from splatsmith.optimize.plan import Plan, make_plan
 from splatsmith.priors import Prior
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape
 from splatsmith.priors.embedded import (
@@ -17,8 +18,9 @@ from splatsmith.priors.embedded import (
     save_embedded,
     schedule_for,
 )
-from splatsmith.priors.shipped import shipped_weights
+from splatsmith.priors.shipped import shipped_weights, usual_prior
 from splatsmith.prompts import Prompt
+from splatsmith.recipes.load import load_recipe
 from splatsmith.train.words import embedded_vocabulary, word_table
 
 
@@ -175,3 +177,32 @@ def test_shipped_weights_that_were_changed_are_refused(
     monkeypatch.setattr("splatsmith.priors.embedded.shipped_weights", lambda name: copy)
     with pytest.raises(InvalidFile, match="SHA-256"):
         load_embedded()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("a blue dog", "embedded"),
+        ("a yellow duck on a green barrel", "embedded-pairs"),
+        ("a white sheep in front of a red house", "embedded-pairs"),
+        ("a bear wearing a crown", "embedded-pairs"),
+        ("a car with yellow wheels", "embedded"),
+        ("a cake with a red cherry on it", "embedded"),
+        ("a dog, a cat", "embedded"),  # they stand in no relation
+    ],
+)
+def test_two_things_are_asked_of_the_prior_that_knows_more_of_them(
+    prompt: str, name: str
+) -> None:
+    assert usual_prior(prompt) == name
+
+
+def test_a_plan_takes_the_prior_that_suits_the_prompt_and_says_so() -> None:
+    def planned(prior: str | None) -> Plan:
+        words = "a yellow duck atop a green barrel"
+        return make_plan(words, 0, load_recipe("quick"), prior, nearest=False)
+
+    assert planned(None).prior.source == "embedded-pairs"
+    assert "names two things" in " ".join(planned(None).notes)
+    assert planned("embedded").prior.source == "embedded"
+    assert not planned("embedded").notes

@@ -16,7 +16,7 @@ from splatsmith.optimize.priors import GivenOptions, Named, opened
 from splatsmith.optimize.setting import Setting
 from splatsmith.optimize.start import GivenStart, Source, given_start, recipe_for_given
 from splatsmith.priors.protocol import Adaptable, LargePrior, Prior, sees_image
-from splatsmith.priors.shipped import SHIPPED
+from splatsmith.priors.shipped import SHIPPED, usual_prior
 from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.recipes.load import recipe_toml
 from splatsmith.recipes.schema import Recipe, Stage
@@ -149,8 +149,14 @@ def make_plan(
     else:
         prompt = parse_prompt(words, vocabulary, negative=negative, hide=hide, nearest=nearest)
         prompt = replace(prompt, image=image)
-    plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     notes = list[str]()
+    if prior is None and (usual := usual_prior(prompt.text)) != "embedded":
+        own, _ = opened(usual, options)
+        notes.append(
+            f"the prompt names two things, so the prior {usual} is asked; the usual one is "
+            f"--prior embedded"
+        )
+    plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
         notes += check_hull(stage, plan.prior_of(stage))
