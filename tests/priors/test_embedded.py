@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,12 @@ def test_a_plan_takes_the_prior_that_suits_the_prompt_and_says_so() -> None:
     assert "names two things" in " ".join(planned(None).notes)
     assert planned("embedded").prior.source == "embedded"
     assert not planned("embedded").notes
+
+
+def test_a_recipe_can_name_the_prior_that_it_is_made_for() -> None:
+    recipe = load_recipe("mvdream")
+    assert make_plan("a blue dog", 0, recipe, None, nearest=False).prior.source == recipe.prior
+    two = "a yellow duck on a green barrel"
+    assert make_plan(two, 0, recipe, None, nearest=False).prior.source == recipe.prior
+    with pytest.raises(InputError, match="prior must be one of embedded"):
+        replace(recipe, prior="embeded")
