@@ -11,6 +11,7 @@ SHIPPED = {
     "embedded-pairs": "pairs-v1.safetensors",
     "embedded-photo": "photo-v1.safetensors",
     "embedded-multiview": "multiview-v1.safetensors",
+    "embedded-zero123": "zero123-v1.safetensors",
 }
 
 
