@@ -10,6 +10,7 @@ import torch
 
 from splatsmith.cameras import orbit
 from splatsmith.errors import InputError, InvalidFile
+from splatsmith.images import Reference
 from splatsmith.optimize.plan import Plan, make_plan
 from splatsmith.priors import Prior
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape
@@ -19,6 +20,7 @@ from splatsmith.priors.embedded import (
     save_embedded,
     schedule_for,
 )
+from splatsmith.priors.protocol import sees_image
 from splatsmith.priors.shipped import shipped_weights, usual_prior
 from splatsmith.prompts import Prompt
 from splatsmith.recipes.load import load_recipe
@@ -216,3 +218,11 @@ def test_a_recipe_can_name_the_prior_that_it_is_made_for() -> None:
     assert make_plan(two, 0, recipe, None, nearest=False).prior.source == recipe.prior
     with pytest.raises(InputError, match="prior must be one of embedded"):
         replace(recipe, prior="embeded")
+
+
+@pytest.mark.parametrize("recipe", ["zero123", "dreamgaussian-image"])
+def test_a_picture_alone_is_enough_for_a_run(recipe: str) -> None:
+    seen = Reference.of(torch.full((48, 48, 4), 200, dtype=torch.uint8).numpy())
+    plan = make_plan("", 0, load_recipe(recipe), None, nearest=False, image=seen)
+    assert sees_image(plan.prior.prior)
+    assert plan.prior.source == "embedded-zero123"
