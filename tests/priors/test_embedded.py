@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import torch
 
 from splatsmith.cameras import orbit
 from splatsmith.errors import InputError, InvalidFile
+from splatsmith.images import Reference
+from splatsmith.optimize.plan import Plan, make_plan
 from splatsmith.priors import Prior
 from splatsmith.priors.denoiser import Denoiser, DenoiserShape
 from splatsmith.priors.embedded import (
@@ -17,8 +20,10 @@ from splatsmith.priors.embedded import (
     save_embedded,
     schedule_for,
 )
-from splatsmith.priors.shipped import shipped_weights
+from splatsmith.priors.protocol import sees_image
+from splatsmith.priors.shipped import shipped_weights, usual_prior
 from splatsmith.prompts import Prompt
+from splatsmith.recipes.load import load_recipe
 from splatsmith.train.words import embedded_vocabulary, word_table
 
 
@@ -175,3 +180,49 @@ def test_shipped_weights_that_were_changed_are_refused(
     monkeypatch.setattr("splatsmith.priors.embedded.shipped_weights", lambda name: copy)
     with pytest.raises(InvalidFile, match="SHA-256"):
         load_embedded()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("a blue dog", "embedded"),
+        ("a yellow duck on a green barrel", "embedded-pairs"),
+        ("a white sheep in front of a red house", "embedded-pairs"),
+        ("a bear wearing a crown", "embedded-pairs"),
+        ("a car with yellow wheels", "embedded"),
+        ("a cake with a red cherry on it", "embedded"),
+        ("a dog, a cat", "embedded"),  # they stand in no relation
+    ],
+)
+def test_two_things_are_asked_of_the_prior_that_knows_more_of_them(
+    prompt: str, name: str
+) -> None:
+    assert usual_prior(prompt) == name
+
+
+def test_a_plan_takes_the_prior_that_suits_the_prompt_and_says_so() -> None:
+    def planned(prior: str | None) -> Plan:
+        words = "a yellow duck atop a green barrel"
+        return make_plan(words, 0, load_recipe("quick"), prior, nearest=False)
+
+    assert planned(None).prior.source == "embedded-pairs"
+    assert "names two things" in " ".join(planned(None).notes)
+    assert planned("embedded").prior.source == "embedded"
+    assert not planned("embedded").notes
+
+
+def test_a_recipe_can_name_the_prior_that_it_is_made_for() -> None:
+    recipe = load_recipe("mvdream")
+    assert make_plan("a blue dog", 0, recipe, None, nearest=False).prior.source == recipe.prior
+    two = "a yellow duck on a green barrel"
+    assert make_plan(two, 0, recipe, None, nearest=False).prior.source == recipe.prior
+    with pytest.raises(InputError, match="prior must be one of embedded"):
+        replace(recipe, prior="embeded")
+
+
+@pytest.mark.parametrize("recipe", ["zero123", "dreamgaussian-image"])
+def test_a_picture_alone_is_enough_for_a_run(recipe: str) -> None:
+    seen = Reference.of(torch.full((48, 48, 4), 200, dtype=torch.uint8).numpy())
+    plan = make_plan("", 0, load_recipe(recipe), None, nearest=False, image=seen)
+    assert sees_image(plan.prior.prior)
+    assert plan.prior.source == "embedded-zero123"

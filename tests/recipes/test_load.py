@@ -11,6 +11,7 @@ from splatsmith.recipes.load import (
     parse_recipe,
     recipe_names,
     recipe_toml,
+    usual_recipe,
 )
 
 SMALL = """
@@ -125,6 +126,13 @@ def test_seeds_are_kept_to(file):
     assert (shape.start.opacity, shape.upkeep.compactness) == (0.8, 0)
     assert (shape.score.times.high, appearance.score.times.high) == (0.98, 0.5)
     assert appearance.upkeep.compactness == 3
+
+
+def test_what_is_given_decides_the_recipe():
+    assert usual_recipe("a blue dog", pictured=False) == "quick"
+    assert usual_recipe("a blue dog", pictured=True) == "picture"
+    assert usual_recipe(" ", pictured=True) == "zero123"
+    assert {"quick", "picture", "zero123"} <= set(recipe_names())
 
 
 def test_defaults_fill_what_a_recipe_leaves_out(file):

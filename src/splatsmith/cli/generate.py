@@ -23,7 +23,7 @@ def generate(
     *,
     out: MaybePath = None,
     seed: int = 0,
-    recipe: str = "quick",
+    recipe: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
     overrides: Annotated[
         list[str], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction
     ] = [],  # noqa: B006 (tyro reads the default, nobody writes to it)
@@ -52,7 +52,8 @@ def generate(
         prompt: what to make, such as "a red mushroom with white dots".
         out: folder of the run; by default runs/<prompt>-<seed>.
         seed: the same seed gives the same bytes on the same machine.
-        recipe: name of a recipe (see `splatsmith recipes`) or a TOML file.
+        recipe: name of a recipe (see `splatsmith recipes`) or a TOML file; by default quick,
+            for a picture and words picture, for a picture alone zero123.
         overrides: change one value of the recipe, such as shape.steps=100.
         resume: folder of a run to go on with; nothing else is needed then.
         overwrite: replace the run that is in the folder.
@@ -62,7 +63,7 @@ def generate(
         prior_options: change one option of published weights, such as size=384.
         start: what to begin from: a file of splats, a point cloud (.ply) or a mesh (.glb, .obj,
             .ply, .stl); it is fitted into the unit ball. Meshes need the extra "mesh".
-        image: a picture of what to make (PNG, JPEG or WebP), for recipes that work from one.
+        image: a picture of what to make (PNG, JPEG or WebP).
         view: azimuth and elevation from which the picture was taken, degrees; azimuth 0 makes
             what it shows the front.
         matting: how the object is found in the picture: auto (by its alpha, else by a plain
@@ -79,7 +80,7 @@ def generate(
         raise InputError('Say what to make, e.g. splatsmith generate "a red mushroom".')
     said = (prompt, out, image, start, seed, overwrite, nearest, negative, memory)
     unsaid = (None, None, None, None, 0, False, False, "", None)
-    changed = [*overrides, *hide, *prior_options] or recipe != "quick"
+    changed = [*overrides, *hide, *prior_options] or recipe is not None
     if resume is not None and (said != unsaid or changed):
         raise InputError("A resumed run has its prompt, seed and recipe; give --resume alone.")
     if threads is not None and threads < 1:

@@ -16,7 +16,7 @@ from splatsmith.optimize.priors import GivenOptions, Named, opened
 from splatsmith.optimize.setting import Setting
 from splatsmith.optimize.start import GivenStart, Source, given_start, recipe_for_given
 from splatsmith.priors.protocol import Adaptable, LargePrior, Prior, sees_image
-from splatsmith.priors.shipped import SHIPPED
+from splatsmith.priors.shipped import SHIPPED, usual_prior
 from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.recipes.load import recipe_toml
 from splatsmith.recipes.schema import Recipe, Stage
@@ -139,7 +139,7 @@ def make_plan(
     if not 0 <= seed < 2**63:
         raise InputError(f"The seed must lie in 0 to 2**63 - 1, got {seed}.")
     recipe = recipe if start is None else recipe_for_given(recipe)
-    own, vocabulary = opened(prior, options)
+    own, vocabulary = opened(prior or recipe.prior or None, options)
     named = {stage.prior for stage in recipe.stage if stage.prior}
     others = {name: opened(name, None if name in SHIPPED else options)[0] for name in named}
     if image is not None and not words.strip():
@@ -149,8 +149,14 @@ def make_plan(
     else:
         prompt = parse_prompt(words, vocabulary, negative=negative, hide=hide, nearest=nearest)
         prompt = replace(prompt, image=image)
-    plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     notes = list[str]()
+    if not (prior or recipe.prior) and (usual := usual_prior(prompt.text)) != "embedded":
+        own, _ = opened(usual, options)
+        notes.append(
+            f"the prompt names two things, so the prior {usual} is asked; the usual one is "
+            f"--prior embedded"
+        )
+    plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
         notes += check_hull(stage, plan.prior_of(stage))

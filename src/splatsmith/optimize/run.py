@@ -29,7 +29,13 @@ from splatsmith.optimize.start import Source, kept_start
 from splatsmith.optimize.state import RunState, fresh_upkeep, make_optimizer
 from splatsmith.optimize.timers import Timers
 from splatsmith.priors.protocol import LargePrior, Prior
-from splatsmith.recipes.load import load_recipe, overridden, parse_recipe, recipe_toml
+from splatsmith.recipes.load import (
+    load_recipe,
+    overridden,
+    parse_recipe,
+    recipe_toml,
+    usual_recipe,
+)
 from splatsmith.recipes.schema import Recipe
 from splatsmith.scenes.kinds import begin_any
 from splatsmith.scenes.point_starts import Hull
@@ -39,7 +45,7 @@ def generate(
     prompt: str = "",
     *,
     seed: int = 0,
-    recipe: str | Path | Recipe = "quick",
+    recipe: str | Path | Recipe | None = None,
     out: str | Path | None = None,
     callback: Callback | None = None,
     prior: Prior | str | Path | None = None,
@@ -61,7 +67,7 @@ def generate(
             makes new views of a picture.
         seed: decides every draw; the same seed gives the same bytes on the same machine, build
             and number of threads.
-        recipe: name of a recipe, a TOML file, or a Recipe.
+        recipe: name of a recipe, a TOML file, or a Recipe; by default what `usual_recipe` says.
         out: folder for everything a run leaves; without it nothing is written.
         callback: called after every step with a `StepInfo`.
         prior: an embedded prior by name or file, published weights by name, folder or id of
@@ -86,6 +92,7 @@ def generate(
         RunFailed: nothing but values that are not finite came out of many steps in a row.
         Interrupted: Ctrl-C or SIGTERM; the run was saved and `resume` goes on with it.
     """
+    recipe = recipe or usual_recipe(prompt, pictured=image is not None)
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     chosen = overridden(
         chosen, overrides or (), str(recipe) if recipe is not chosen else "recipe"

@@ -43,6 +43,13 @@ def load_recipe(recipe: str | Path) -> Recipe:
     return _build(_with_base(path), (), path.name)
 
 
+def usual_recipe(words: str, *, pictured: bool) -> str:
+    """The name of the recipe for what is given: words, a picture, or both."""
+    if not pictured:
+        return "quick"
+    return "picture" if words.strip() else "zero123"
+
+
 def overridden(
     recipe: Recipe, overrides: Mapping[str, Any] | Sequence[str], name: str = "recipe"
 ) -> Recipe:

@@ -75,9 +75,7 @@ class Stage:
                 raise InputError(
                     f"{name} must lie in {lowest} to {highest}, got {getattr(self, name)}."
                 )
-        if self.prior and self.prior not in (*SHIPPED, *PUBLISHED):
-            known = ", ".join((*SHIPPED, *PUBLISHED))
-            raise InputError(f"prior must be one of {known} or empty, got {self.prior!r}.")
+        _check_prior(self.prior)
         if self.views % self.cameras.together:
             raise InputError(
                 f"views must be a multiple of cameras.together, got {self.views} views and "
@@ -114,10 +112,12 @@ class Recipe:
 
     title: str  # one line
     credit: tuple[str, ...] = ()  # authors, year, paper
+    prior: str | None = None  # short name of the run's own prior, if it is given none
     output: Output = field(default_factory=Output)
     stage: tuple[Stage, ...]
 
     def __post_init__(self) -> None:
+        _check_prior(self.prior)
         names = [stage.name for stage in self.stage]
         if not names or len(set(names)) != len(names):
             raise InputError(f"stages must have names of their own, got {', '.join(names)}.")
@@ -172,6 +172,12 @@ class Recipe:
     def steps(self) -> int:
         """Steps of all stages together."""
         return sum(stage.steps for stage in self.stage)
+
+
+def _check_prior(name: str | None) -> None:
+    if name and name not in (*SHIPPED, *PUBLISHED):
+        known = ", ".join((*SHIPPED, *PUBLISHED))
+        raise InputError(f"prior must be one of {known} or empty, got {name!r}.")
 
 
 def _check_kind(stage: Stage, kind: Kind) -> None:

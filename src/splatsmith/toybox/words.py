@@ -1,5 +1,7 @@
 """The toybox's words: colors, categories and everything else that its captions may contain."""
 
+import re
+
 from splatsmith.toybox.catalog import CATEGORIES
 from splatsmith.toybox.finishes import FINISHES
 
@@ -144,3 +146,10 @@ def toybox_vocabulary() -> tuple[str, ...]:
 def part_words() -> dict[str, tuple[str, ...]]:
     """The words of the parts of each category that can be given a color."""
     return {name: tuple(s.word for s in c.slots) for name, c in CATEGORIES.items()}
+
+
+def names_two(caption: str) -> bool:
+    """Whether a caption in the vocabulary's words names two things and how they stand."""
+    words = re.findall("[a-z]+", caption)
+    stand = not {*words}.isdisjoint(RELATION_WORDS) or "in front of" in " ".join(words)
+    return stand and sum(word in CATEGORIES for word in words) > 1
