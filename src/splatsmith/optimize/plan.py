@@ -139,7 +139,8 @@ def make_plan(
     if not 0 <= seed < 2**63:
         raise InputError(f"The seed must lie in 0 to 2**63 - 1, got {seed}.")
     recipe = recipe if start is None else recipe_for_given(recipe)
-    own, vocabulary = opened(prior or recipe.prior or None, options)
+    asked = prior or recipe.prior or None
+    own, vocabulary = opened(asked, options)
     named = {stage.prior for stage in recipe.stage if stage.prior}
     others = {name: opened(name, None if name in SHIPPED else options)[0] for name in named}
     if image is not None and not words.strip():
@@ -150,7 +151,7 @@ def make_plan(
         prompt = parse_prompt(words, vocabulary, negative=negative, hide=hide, nearest=nearest)
         prompt = replace(prompt, image=image)
     notes = list[str]()
-    if not (prior or recipe.prior) and (usual := usual_prior(prompt.text)) != "embedded":
+    if asked is None and (usual := usual_prior(prompt.text)) != "embedded":
         own, _ = opened(usual, options)
         notes.append(
             f"the prompt names two things, so the prior {usual} is asked; the usual one is "
