@@ -12,6 +12,7 @@ SHIPPED = {
     "embedded-photo": "photo-v1.safetensors",
     "embedded-multiview": "multiview-v1.safetensors",
     "embedded-zero123": "zero123-v1.safetensors",
+    "embedded-latent": "latent-v1.safetensors",
 }
 
 
