@@ -153,12 +153,13 @@ IN_GRID = {
 }
 # Kinds are not changed alone: a stage without the right ones is refused (test_kinds.py).
 ALONE = {"convert.kind", "rates.kind", "regularize.kind", "start.resolution"}
-REFUSED = {"start.field.channels": "4", "start.field.colors": "linear"}
+# These make a field of latents, both of them and a prior that has such (test_latents.py).
+OF_LATENTS = {"start.field.channels", "start.field.colors"}
 OTHER_KINDS = {
     *IN_FIELD,
     *(name.split(".", 1)[1] for name in IN_GRID),
     *ALONE,
-    *REFUSED,
+    *OF_LATENTS,
 }
 
 
@@ -227,10 +228,10 @@ def test_a_start_in_tetrahedra_has_a_resolution_and_a_radius(fingerprint):
     assert len({fingerprint(text, []) for text in texts}) == 3
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_fields_of_latents_are_refused(name):
-    with pytest.raises(InputError, match="from Python only"):
-        overridden(parse_recipe(HEAD + FIELD, "tiny"), [f"shape.{name}={REFUSED[name]}"])
+def test_a_field_of_colors_has_three_channels():
+    recipe = parse_recipe(HEAD + FIELD, "tiny")
+    with pytest.raises(InputError, match='a field of latents has colors = "linear"'):
+        overridden(recipe, ["shape.start.field.channels=4"])
 
 
 def test_the_same_recipe_gives_the_same_fingerprint(fingerprint):
