@@ -18,7 +18,7 @@ import torch
 from splatsmith.cameras import turntable
 from splatsmith.cli.pages import put_section
 from splatsmith.evaluate.record import Record, read_records
-from splatsmith.evaluate.table import HEADLINE, LOOK, READ, check_hashes, told
+from splatsmith.evaluate.table import check_hashes, titled, told
 from splatsmith.export import read_ply, save_png
 from splatsmith.export.sheet import draw_views, labeled_grid
 from splatsmith.optimize.folder import RunFolder
@@ -70,8 +70,7 @@ def part(recipe: str, folder: Path, page: str) -> str:
     if not records:
         return f"`{recipe}`: no run was finished.\n"
     check_hashes(records)
-    columns = [c for c in (*HEADLINE, *READ, *LOOK) if c.title in TITLES]
-    columns.sort(key=lambda column: TITLES.index(column.title))
+    columns = titled(TITLES)
     name = page if recipe == page else f"{page}-{recipe}"
     shown = pictured(records, folder, name)
     origin = records[0].origin

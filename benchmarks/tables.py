@@ -30,7 +30,7 @@ from splatsmith.cli.evaluation_report import controls_line, controls_of
 from splatsmith.cli.pages import put_section
 from splatsmith.evaluate.record import Record
 from splatsmith.evaluate.statistics import holm, mcnemar, paired_difference
-from splatsmith.evaluate.table import HEADLINE, LOOK, READ, check_hashes, told
+from splatsmith.evaluate.table import check_hashes, titled, told
 from splatsmith.memory import keep_memory
 
 HERE = Path(__file__).parent
@@ -123,8 +123,7 @@ def section(
     """The table's part of the page."""
     limited = f" --limit {limit}" if limit else ""
     first = arms[0].records[0]
-    columns = [c for c in (*HEADLINE, *READ, *LOOK) if c.title in (*COLUMNS, *MORE)]
-    columns.sort(key=lambda c: (*COLUMNS, *MORE).index(c.title))
+    columns = titled((*COLUMNS, *MORE))
     lines = [f"## {name}: {table['title']}", "", table["note"], ""]
     lines += ["| arm | n | " + " | ".join(c.title for c in columns) + " |"]
     lines += ["|" + "---|" * (len(columns) + 2)]

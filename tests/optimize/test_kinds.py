@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from running import Stop, contents, stop_at
 from safetensors.torch import load_file
 
 from splatsmith import InputError, generate, resume
@@ -81,27 +82,6 @@ def whole(tmp_path_factory, prior, chain):
     folder = tmp_path_factory.mktemp("kinds") / "whole"
     generate("a ball", prior=prior, recipe=chain, out=folder)
     return folder
-
-
-def contents(folder):
-    volatile = {"report.json", "turntable.mp4"}
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in volatile
-    }
-
-
-class Stop(Exception):
-    """Ends a run from its callback."""
-
-
-def stop_at(step):
-    def callback(info):
-        if info.step == step:
-            raise Stop
-
-    return callback
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ import re
 import torch
 
 from splatsmith.toybox import CATEGORIES, COLORS, caption_of, draw_object, parse, parse_pair
-from splatsmith.toybox.captions import words_in
 from splatsmith.toybox.objects import DRAWS
 from splatsmith.toybox.relations import pair_from
 from splatsmith.toybox.split import in_band
-from splatsmith.toybox.words import PHRASES, SYNONYMS, part_words, toybox_vocabulary
+from splatsmith.toybox.words import PHRASES, SYNONYMS, part_words, toybox_vocabulary, words_in
 
 
 def test_every_caption_reads_back(gen: torch.Generator) -> None:

@@ -26,7 +26,7 @@ from splatsmith.evaluate.lists import Job, Tier, prompt_lists
 from splatsmith.evaluate.record import Record
 from splatsmith.evaluate.report import CAVEAT
 from splatsmith.evaluate.sheets import views_of
-from splatsmith.evaluate.table import HEADLINE, LOOK, READ, check_hashes, told
+from splatsmith.evaluate.table import check_hashes, titled, told
 from splatsmith.evaluate.wanted import wanted as asked_of
 from splatsmith.export import read_ply, save_png
 from splatsmith.export.sheet import labeled_grid
@@ -125,8 +125,7 @@ def table(wanted: Comparison, benches: Sequence[Bench], notes: Sequence[str]) ->
     """Quality with intervals, then what it cost."""
     runs = [[r for r in bench.records() if r.kind == "run"] for bench in benches]
     check_hashes([record for each in runs for record in each])
-    columns = [c for c in (*HEADLINE, *READ, *LOOK) if c.title in TITLES]
-    columns.sort(key=lambda column: TITLES.index(column.title))
+    columns = titled(TITLES)
     costs = [costs_of(bench, each) for bench, each in zip(benches, runs, strict=True)]
     names = [Path(recipe).stem for recipe in wanted.recipes]
     lines = [CAVEAT, "", f"{len(runs[0])} runs of each recipe: {_asked(wanted)}.", ""]

@@ -74,6 +74,12 @@ SAME = (  # with the very object that a picture was taken of
 SCALES = {"CD*": 1000.0, "Haze": 100.0}  # what a column's title says the values are times
 
 
+def titled(titles: Sequence[str]) -> list[Column]:
+    """The columns with these titles, in the order of the titles."""
+    known = {column.title: column for column in (*HEADLINE, *READ, *LOOK)}
+    return [known[title] for title in titles]
+
+
 @dataclass(frozen=True)
 class Row:
     """One line: whose it is, how many objects, and an interval for each column that applies."""

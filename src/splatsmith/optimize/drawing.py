@@ -57,8 +57,11 @@ def _latents(
     behind = None
     if stage.background != "learned":
         with torch.no_grad():
-            plain = background[:, None, None].expand(-1, stage.size, stage.size, -1)
-            behind = setting.prior.encode(plain).permute(0, 2, 3, 1)
+            # One color behind all views is encoded once.
+            colors = background if stage.background == "random" else background[:1]
+            plain = colors[:, None, None].expand(-1, stage.size, stage.size, -1)
+            encoded = setting.prior.encode(plain).permute(0, 2, 3, 1)
+            behind = encoded.expand(len(cameras), -1, -1, -1)
     asked = stage.regularize
     picture = scene.render_latents(
         cameras,

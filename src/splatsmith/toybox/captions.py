@@ -1,6 +1,5 @@
 """The grammar of captions: an object put into words, and words taken apart again."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from splatsmith.toybox.finishes import FINISHES
 from splatsmith.toybox.objects import Toy, ToyObject, ToyPair
 from splatsmith.toybox.relations import RELATIONS
 from splatsmith.toybox.split import article, prompt_of
-from splatsmith.toybox.words import COLORS, PHRASES, SYNONYMS
+from splatsmith.toybox.words import COLORS, words_in
 
 NEUTRAL = ("cute", "little", "nice", "simple", "toy", "cartoon")
 SAID = 0.95  # how often a finish, a tiny size or a colored part is named
@@ -130,11 +129,3 @@ def parse_pair(text: str) -> tuple[Described, str, Described] | None:
         if found and one.category and other.category:
             return one, relation, other
     return None
-
-
-def words_in(text: str) -> list[str]:
-    """Lower-case words, synonyms replaced: "An Ice Cream, crimson" -> an icecream red."""
-    lowered = " ".join(re.findall(r"[a-z]+", text.lower()))
-    for phrase, word in PHRASES.items():
-        lowered = lowered.replace(phrase, word)
-    return [SYNONYMS.get(word, word) for word in lowered.split()]

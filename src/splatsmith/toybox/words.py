@@ -148,8 +148,16 @@ def part_words() -> dict[str, tuple[str, ...]]:
     return {name: tuple(s.word for s in c.slots) for name, c in CATEGORIES.items()}
 
 
+def words_in(text: str) -> list[str]:
+    """Lower-case words, synonyms replaced: "An Ice Cream, crimson" -> an icecream red."""
+    lowered = " ".join(re.findall(r"[a-z]+", text.lower()))
+    for phrase, word in PHRASES.items():
+        lowered = lowered.replace(phrase, word)
+    return [SYNONYMS.get(word, word) for word in lowered.split()]
+
+
 def names_two(caption: str) -> bool:
-    """Whether a caption in the vocabulary's words names two things and how they stand."""
-    words = re.findall("[a-z]+", caption)
+    """Whether a caption names two things and how they stand."""
+    words = words_in(caption)
     stand = not {*words}.isdisjoint(RELATION_WORDS) or "in front of" in " ".join(words)
     return stand and sum(word in CATEGORIES for word in words) > 1
