@@ -50,8 +50,10 @@ def main() -> None:
     options = parser.parse_args()
 
     from splatsmith.memory import keep_memory
+    from splatsmith.threads import rest_soon
 
     kept = keep_memory()
+    rest_soon()
     import torch
 
     import splatsmith

@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
     "memory": set(),
+    "threads": set(),
     "cameras": set(),
     "toybox": {"cameras"},
     "images": {"cameras"},
@@ -39,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "train": ALL - {"cli"} | {"memory"},
     "batch": LOOP,
     "studio": LOOP | {"batch", "evaluate", "toybox"},
-    "cli": ALL | {"memory"},
+    "cli": ALL | {"memory", "threads"},
     "": ALL,
 }
 NATIVE = {"_splat": "render", "_toybox": "toybox", "_fields": "render", "_mesh": "render"}

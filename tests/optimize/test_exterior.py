@@ -1,8 +1,9 @@
 """The exterior is what is white and connected with the border; only there is alpha unwanted."""
 
+import pytest
 import torch
 
-from splatsmith.optimize.exterior import exterior, uncovered
+from splatsmith.optimize.exterior import exterior, spread, swept, uncovered
 from splatsmith.optimize.regularizers import Regularize, regularization
 from splatsmith.render.picture import Picture
 
@@ -37,6 +38,14 @@ def test_a_long_way_in_is_found_and_a_way_by_a_corner_is_none() -> None:
     outside = exterior(picture, margin=0)[0]
     assert outside[4, 6]
     assert not outside[5, 5]  # touches (4, 6) with a corner only
+
+
+@pytest.mark.parametrize("shape", [(4, 64, 64), (3, 17, 40), (1, 1, 1), (2, 1, 9), (2, 9, 1)])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.6, 0.65, 0.9, 1.0])
+def test_integers_flood_as_sweeps_do(shape, share, gen) -> None:
+    """At 0.6 of all pixels open, ways are long and winding."""
+    open_ = torch.rand(shape, generator=gen) < share
+    assert torch.equal(spread(open_), swept(open_))
 
 
 def test_each_view_is_looked_at_alone() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from splatsmith.errors import InputError
+from splatsmith.memory import loading
 
 if TYPE_CHECKING:
     from splatsmith.images import Reference
@@ -86,8 +87,8 @@ def generate(
     if threads is not None and threads < 1:
         raise InputError(f"--threads must be 1 or more, got {threads}.")
     reference = _reference(image, view, matting)
-    from splatsmith.optimize import run
-
+    with loading():
+        from splatsmith.optimize import run
     if resume is not None:
         return _tell(run.resume(resume, prior=prior, threads=threads, progress=True), mesh=mesh)
     result = run.generate(

@@ -19,7 +19,8 @@ from splatsmith.cli.render import render
 from splatsmith.cli.train import train
 from splatsmith.cli.words import words
 from splatsmith.errors import InputError
-from splatsmith.memory import keep_memory
+from splatsmith.memory import end_quickly, keep_memory
+from splatsmith.threads import rest_soon
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "generate": generate,
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 a run failed, 2 bad input, 128 + signal."""
     warnings.showwarning = _show_warning
     keep_memory()
+    rest_soon()
+    end_quickly()
     return guarded(lambda: _run(arguments))
 
 

@@ -114,14 +114,19 @@ def _checked(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 def _encode(draft: Path, frames: Iterator[np.ndarray], fps: int) -> None:
     import av
+    from av.video.reformatter import Colorspace, VideoReformatter
 
+    to_yuv = VideoReformatter()  # kept: FFmpeg's scaler takes longer to begin than to convert
     first = next(frames)
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(str(draft), "w", format="mp4", options=options) as film:
         stream = _open_stream(film, first, fps)
         for frame in _with_first(first, frames):
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            film.mux(stream.encode(picture.reformat(format="yuv420p", dst_colorspace="ITU709")))
+            matrix = Colorspace.ITU709
+            film.mux(
+                stream.encode(to_yuv.reformat(picture, format="yuv420p", dst_colorspace=matrix))
+            )
         film.mux(stream.encode(None))
 
 
