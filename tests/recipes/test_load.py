@@ -64,6 +64,7 @@ def test_the_recipes_that_ship():
         "sdi",
         "sds-gaussians",
         "sjc",
+        "sjc-latents",
         "stabledreamer",
         "stabledreamer-field",
         "vsd-gaussians",
@@ -104,6 +105,7 @@ def test_seeds_are_kept_to(file):
     assert (scores["nfsd"].guidance, scores["nfsd"].below) == (7.5, 0.2)
     assert (scores["csd"].negative.start, scores["csd"].negative.end) == (0.0, 1.0)
     assert (scores["sjc"].weight, scores["sjc"].times.high) == ("one", 0.97)
+    assert (scores["sjc-latents"].weight, scores["sjc-latents"].perturbations) == ("one", 1)
     assert (scores["vsd-gaussians"].guidance, scores["vsd-gaussians"].weight) == (7.5, "sigma2")
     dream = scores["dreamtime"].times
     assert (dream.m1, dream.m2, dream.s1, dream.s2) == (0.8, 0.5, 0.3, 0.1)
