@@ -4,7 +4,7 @@
 
 Writes one contact sheet per prompt to docs/images/gallery, one picture of each object to
 docs/images/gallery.png, and the page docs/gallery.md, with the time of each run, the recipe's
-and the prior's hash. A run that fails is listed as failed, and its place stays white. What is
+and the priors' hashes. A run that fails is listed as failed, and its place stays white. What is
 in the folder of runs already is not made again, so the same command goes on after a stop.
 """
 
@@ -14,13 +14,12 @@ from pathlib import Path
 import torch
 from parts import add_part, part_of
 
-from splatsmith import Gaussians, InputError, generate, load_recipe
+from splatsmith import Gaussians, InputError, generate
 from splatsmith.cameras import orbit
 from splatsmith.export import contact_sheet, read_ply, save_png
 from splatsmith.export.sheet import draw_views, labeled_grid
 from splatsmith.memory import keep_memory
 from splatsmith.optimize.folder import RunFolder
-from splatsmith.optimize.plan import make_plan
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PICTURES = DOCS / "images" / "gallery"
@@ -88,7 +87,7 @@ def main() -> None:
     made = [entry(prompt, asked.recipe, asked.seed, asked.runs) for prompt in prompts]
     overview(prompts, [scene for _, scene in made])
     entries = [text for text, _ in made]
-    (DOCS / "gallery.md").write_text(page(entries, prompts[0], asked.recipe, asked.seed))
+    (DOCS / "gallery.md").write_text(page(entries, asked.recipe, asked.seed, asked.runs))
 
 
 def made_once(prompt: str, recipe: str, seed: int, runs: Path) -> tuple[Gaussians, float]:
@@ -128,20 +127,26 @@ def overview(prompts: list[str], scenes: list[Gaussians | None]) -> None:
     save_png(DOCS / "images" / "gallery.png", labeled_grid(rows, labels))
 
 
-def page(entries: list[str], prompt: str, recipe: str, seed: int) -> str:
-    """The whole page."""
-    plan = make_plan(prompt, seed, load_recipe(recipe), None, nearest=False)
-    threads = torch.get_num_threads()
-    weights = plan.prior.sha256
+def page(entries: list[str], recipe: str, seed: int, runs: Path) -> str:
+    """The whole page; what recipe and priors were is in the runs' own reports."""
+    reports = [RunFolder(path.parent).read_report() for path in runs.glob("*/report.json")]
+    recipes, priors, threads = (
+        ", ".join(sorted({str(said(report)) for report in reports}))
+        for said in (
+            lambda report: f"`{report['recipe']['sha256'][:12]}`",
+            lambda report: f"`{report['prior']['name']}`",
+            lambda report: report["threads"],
+        )
+    )
     return (
         "# Gallery\n\n"
         "Forty prompts of all kinds, chosen before the prior was trained; "
         f"recipe `{recipe}`, seed {seed}, one run each, none drawn again. Each "
         "sheet shows eight azimuths from the front on, at 10° and 35° elevation.\n\n"
         "![All objects from the left front](images/gallery.png)\n\n"
-        f"Made by `python benchmarks/gallery.py` with {threads} threads; recipe "
-        f"`{plan.recipe_sha256[:12]}`, prior `{str(weights)[:12]}`. Times are of whole "
-        "runs, the pictures at their end included.\n\n" + "\n".join(entries)
+        f"Made by `python benchmarks/gallery.py`; threads {threads}, recipe {recipes}, "
+        f"priors {priors}. Times are of whole runs, the pictures at their end included.\n\n"
+        + "\n".join(entries)
     )
 
 

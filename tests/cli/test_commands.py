@@ -146,6 +146,8 @@ def test_doctor_tells_about_the_machine(call):
         "memory",
         "gpu",
         "_splat",
+        "_network",
+        "usd",
         "torch",
         "gsplat",
         "weights",

@@ -13,7 +13,12 @@ EXTRAS = {
         "meshes of scenes and of the toybox",
     ),
     "rembg": (("rembg",), "cutting objects out of photos"),
-    "pretrained": (("diffusers", "transformers"), "published priors"),
+    "pretrained": (
+        ("diffusers", "transformers", "accelerate", "peft", "sentencepiece"),
+        "published priors",
+    ),
+    "spz": (("zstandard",), "version 4 of .spz"),
+    "usd": (("pxr",), "splats and meshes as USD"),
 }
 CORE = ("torch", "numpy", "safetensors", "pillow", "jaxtyping", "tyro", "rich", "av")
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")
@@ -80,6 +85,7 @@ def _kernels() -> list[str]:
         "_fields": "drawing radiance fields",
         "_mesh": "drawing meshes",
         "_toybox": "drawing the toybox",
+        "_network": "asking the prior",
     }
     for name, use in uses.items():
         if importlib.util.find_spec(f"splatsmith.{name}") is None:

@@ -23,9 +23,9 @@ class Ramp:
     must be positive. `since` = `until` is a jump.
     """
 
-    start: float
-    end: float
-    shape: Shape = "linear"
+    start: float  # the value at first
+    end: float  # and at last
+    shape: Shape = "linear"  # of the way between
     since: float = 0.0  # progress, 0 to 1, at which it begins to change
     until: float = 1.0  # progress at which it has changed
 

@@ -18,7 +18,7 @@ class Common:
     clamp: bool = False  # keep x_hat in the range of pictures; ours, for pixel priors only
     clip: Varying = math.inf  # largest magnitude of g; score debiasing (Hong et al. 2023)
     image_loss: Varying = 0.0  # weight of the same step on pictures (HiFA, Zhu et al. 2023)
-    times: Times = field(default_factory=UniformTimes)
+    times: Times = field(default_factory=UniformTimes)  # which t at which progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ class UniformTimes:
     kind: Literal["uniform"] = "uniform"
     low: float = 0.02  # cleanest time asked about
     high: float = 0.98  # noisiest
-    draw: Draw = "each"
+    draw: Draw = "each"  # how the views of a step share the window
 
     def __post_init__(self) -> None:
         _check_draw(self.draw)
@@ -66,7 +66,7 @@ class FallingTimes:
     start: float = 0.98  # middle of the window at the first step
     stop: float = 0.02  # and at the last
     width: float = 0.0  # of the window; 0 makes the times certain
-    draw: Draw = "each"
+    draw: Draw = "each"  # how the views of a step share the window
 
     def __post_init__(self) -> None:
         _check_draw(self.draw)
@@ -108,7 +108,7 @@ class BandTimes:
     at: tuple[float, ...] = (0.0, 1.0)  # progress, rising from 0 to 1
     low: tuple[float, ...] = (0.5, 0.15)  # cleanest time at each
     high: tuple[float, ...] = (0.98, 0.5)  # noisiest time at each
-    draw: Draw = "each"
+    draw: Draw = "each"  # how the views of a step share the window
 
     def __post_init__(self) -> None:
         _check_draw(self.draw)
@@ -163,7 +163,7 @@ class DreamTimes:
     low: float = 0.02  # no time is cleaner
     high: float = 0.98  # nor noisier
     width: float = 0.0  # of the window about the time; 0 makes it certain, as in the paper
-    draw: Draw = "each"
+    draw: Draw = "each"  # how the views of a step share the window
 
     def __post_init__(self) -> None:
         _check_draw(self.draw)

@@ -71,7 +71,8 @@ def generate(
         out: folder for everything a run leaves; without it nothing is written.
         callback: called after every step with a `StepInfo`.
         prior: an embedded prior by name or file, published weights by name, folder or id of
-            the hub, or any Prior; by default "embedded".
+            the hub, or any Prior; by default the recipe's, else "embedded", or "embedded-pairs"
+            for a prompt of two things.
         prior_options: how published weights are run, {"memory": "low"} or ["memory=low"];
             see `splatsmith.priors.pretrained.PriorOptions`.
         overrides: changed values of the recipe, {"shape.steps": 100} or ["shape.steps=100"].

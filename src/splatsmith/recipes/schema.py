@@ -57,11 +57,11 @@ class Stage:
     view_words: bool = True  # say "front view" and the like after the prompt
     start: AnyStart | None = None  # the first stage needs it, later ones have none
     convert: AnyConvert | None = None  # go on with the scene as another kind; not in the first
-    cameras: OrbitSampler = field(default_factory=OrbitSampler)
-    score: ScoreSettings = field(default_factory=SDS)
-    rates: AnyRates = field(default_factory=Rates)
-    adam: Adam = field(default_factory=Adam)
-    regularize: AnyRegularize = field(default_factory=Regularize)
+    cameras: OrbitSampler = field(default_factory=OrbitSampler)  # where views are seen from
+    score: ScoreSettings = field(default_factory=SDS)  # what the prior's answer becomes
+    rates: AnyRates = field(default_factory=Rates)  # how fast the scene's parameters move
+    adam: Adam = field(default_factory=Adam)  # the optimizer's other numbers
+    regularize: AnyRegularize = field(default_factory=Regularize)  # what else is asked of it
     reference: ReferenceView | None = None  # holds the scene to the picture in the prompt
     lamp: Lamp | None = None  # light for scenes with normals; without it they show their color
     upkeep: Upkeep | None = None  # without it the splats stay as many as they are
@@ -113,8 +113,8 @@ class Recipe:
     title: str  # one line
     credit: tuple[str, ...] = ()  # authors, year, paper
     prior: str | None = None  # short name of the run's own prior, if it is given none
-    output: Output = field(default_factory=Output)
-    stage: tuple[Stage, ...]
+    output: Output = field(default_factory=Output)  # what a run leaves behind
+    stage: tuple[Stage, ...]  # one after the other, over one scene
 
     def __post_init__(self) -> None:
         _check_prior(self.prior)

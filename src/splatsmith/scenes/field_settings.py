@@ -92,7 +92,7 @@ class Triplane:
 
     kind: Literal["triplane"] = "triplane"
     resolution: int = 64  # cells a side
-    features: int = 16
+    features: int = 16  # of each cell
 
     def __post_init__(self) -> None:
         _require(
@@ -123,7 +123,7 @@ CHOICES = {
 class FieldSettings:
     """A radiance field; lengths are world units, densities per world unit."""
 
-    encoding: Encoding = field(default_factory=HashGrid)
+    encoding: Encoding = field(default_factory=HashGrid)  # what the network is told of a place
     hidden: int = 32  # units of each hidden layer; one layer of a multiple of 4 is fast
     layers: int = 1  # hidden layers, 1 or more
     channels: int = 3  # of color, 16 at most; 4 for a field of latents
