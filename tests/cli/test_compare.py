@@ -8,7 +8,9 @@ from PIL import Image
 from splatsmith.cli import comparison
 from splatsmith.cli.comparison import Comparison, costs_of
 from splatsmith.cli.main import main
-from splatsmith.cli.pages import put_section
+from splatsmith.cli.pages import check_page, put_section
+from splatsmith.errors import InputError
+from splatsmith.evaluate.lists import Job
 from splatsmith.evaluate.record import Origin, Record, read_records
 from splatsmith.train.words import embedded_vocabulary, word_table
 
@@ -120,7 +122,9 @@ def test_without_prompts_eight_of_those_that_may_be_tuned_on_are_made(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["quick", "quick"], "each once"),
+        (["quick", "quick"], "quick is there twice"),
+        (["quick", "mine/quick.toml"], "quick is there twice"),
+        (["quick", "--page", "no/such/folder/page.md"], "there is no folder no/such/folder"),
         (["quick", "--seeds", "0"], "--seeds must be 1 to 100, got 0"),
         (["quikc"], "quick"),
         (["quick", "--prompts", "a red dog", "a red violin"], "violin"),
@@ -131,6 +135,26 @@ def test_what_will_not_do_is_said_and_nothing_is_written(arguments, said, tmp_pa
     assert main(["compare", *arguments, "--out", str(out)]) == 2
     assert said in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_prompt_that_is_said_twice_is_one_job(tmp_path):
+    wanted = Comparison(("quick",), ("a red dog", "a red dog"), 2, (), None, tmp_path)
+    assert wanted.jobs == [Job("a red dog", 0), Job("a red dog", 1)]
+
+
+def test_a_page_that_cannot_take_a_section_is_refused_beforehand(tmp_path):
+    page = tmp_path / "page.md"
+    check_page(None, "one")
+    check_page(page, "one")
+    page.write_text("<!-- one -->\nold\n<!-- end of one -->")  # no line break at its end
+    put_section(page, "one", "new\n")
+    assert page.read_text() == "<!-- one -->\nnew\n<!-- end of one -->\n"
+    page.write_text("<!-- one -->\nold\n")
+    with pytest.raises(InputError, match="but not <!-- end of one --> after it"):
+        check_page(page, "one")
+    page.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="no page in UTF-8"):
+        check_page(page, "one")
 
 
 def test_a_section_is_replaced_and_its_neighbors_stay(tmp_path):

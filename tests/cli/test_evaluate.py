@@ -2,13 +2,14 @@
 
 import json
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
 
 from splatsmith.cli import evaluation, evaluation_jobs, evaluation_report
-from splatsmith.cli.evaluation_jobs import Request, prepare
+from splatsmith.cli.evaluation_jobs import Request, prepare, start
 from splatsmith.cli.main import main
 from splatsmith.errors import InputError
 from splatsmith.evaluate.controls import Controls
@@ -18,6 +19,7 @@ from splatsmith.evaluate.record import read_records
 from splatsmith.evaluate.report import CAVEAT
 from splatsmith.optimize.signals import Interrupted
 from splatsmith.recipes.load import load_recipe, recipe_names
+from splatsmith.scenes import Ball, begin
 from splatsmith.toybox import CATEGORIES, COLORS
 from splatsmith.train.words import embedded_vocabulary, word_table
 
@@ -278,3 +280,19 @@ def test_lines_are_json_with_hashes(run_it, tmp_path, monkeypatch):
     assert line["origin"]["evaluators"] == ["E1 0123", "E2 0123"]
     assert line["peak_mib"] > 50
     assert Job(line["prompt"], line["seed"]) == Job("a red mushroom", 0)
+
+
+def test_the_floor_is_the_start_of_its_own_prompt(knowing_prior, tmp_path, monkeypatch):
+    asked = []
+
+    def begun(plan, tell=None):
+        asked.append((plan.prompt.text, plan.seed))
+        if len(asked) > 1:
+            raise InputError("its pictures agree on nothing")
+        return SimpleNamespace(scene=begin(Ball(count=9), torch.Generator().manual_seed(0)))
+
+    monkeypatch.setattr(evaluation_jobs.run, "fresh_state", begun)
+    bench = prepare(Request("dev", "quick", (), str(knowing_prior), None, tmp_path, 1))
+    assert start(bench, "a blue mug").count == 9
+    assert start(bench, "a green dog") is None  # as its run, it shows nothing
+    assert asked == [("a blue mug", 0), ("a green dog", 0)]

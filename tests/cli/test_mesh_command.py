@@ -55,6 +55,9 @@ def test_a_ply_becomes_all_that_was_asked_for(call, scene, tmp_path):
         (["--out", "a.glb", "--up", "z"], "y up by its standard"),
         (["--out", "a.glb", "--size", "-1"], "--size must lie in"),
         (["--out", "no/a.glb"], "no folder"),
+        (["--out", "a.obj", "--unlit"], "--unlit and --normal-map are for .glb"),
+        (["--out", "a.ply", "--normal-map"], "--unlit and --normal-map are for .glb"),
+        (["--out", "a.glb", "--normal-map", "--unlit"], "give one"),
     ],
 )
 def test_mistakes_are_one_message(call, scene, tmp_path, monkeypatch, arguments, message):
@@ -112,3 +115,31 @@ def test_a_run_gets_its_mesh_and_says_so(tmp_path):
     assert {"faces", "psnr", "seconds"} <= set(report["mesh"])
     assert set(report["sha256"]) == {"scene.ply", "asset.glb"}
     assert folder.present()["asset"] == tmp_path / "asset.glb"
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "theirs"),
+    [
+        ("mug.obj", [], "mug.png"),
+        ("mug.obj", [], "mug.mtl"),
+        ("mug.glb", ["--viewer"], "mug.html"),
+    ],
+)
+def test_files_beside_the_mesh_are_not_replaced_unasked(
+    call, scene, tmp_path, out, options, theirs
+):
+    (tmp_path / theirs).write_text("a photo")
+    code, _, wrong = call("mesh", scene, "--out", tmp_path / out, *options)
+    assert code == 2
+    assert f"{theirs} is there already and would be replaced" in wrong
+    assert [path.name for path in tmp_path.iterdir()] == [theirs]
+
+
+def test_the_splats_are_not_replaced_by_their_mesh(call, tmp_path):
+    path = tmp_path / "ball.ply"
+    write_ply(path, two_colored_ball(20))
+    before = path.read_bytes()
+    code, _, wrong = call("mesh", path, "--out", path)
+    assert code == 2
+    assert "holds the splats" in wrong
+    assert path.read_bytes() == before

@@ -258,3 +258,24 @@ def test_without_trimesh_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "trimesh", None)
     with pytest.raises(InputError, match=r"splatsmith\[mesh\]"):
         read_given(tmp_path / "a.obj")
+
+
+def test_colors_at_corners_of_a_glb_are_amounts_of_light_without_a_material_too(tmp_path):
+    half = trimesh.creation.box()
+    half.visual.vertex_colors = np.full((8, 4), [55, 55, 55, 255], dtype=np.uint8)
+    half.export(tmp_path / "half.glb")
+    (part,) = read_given(tmp_path / "half.glb").parts
+    shown = torch.sigmoid(part.paint.logit_colors.detach())
+    assert float(shown.mean()) == pytest.approx(float(displayed(np.array(55 / 255))), abs=0.005)
+
+
+def test_placements_of_many_corners_are_counted_before_memory_is_used(tmp_path, monkeypatch):
+    monkeypatch.setattr("splatsmith.export.mesh_files.read.MOST_CORNERS", 5000)
+    corners = np.random.default_rng(0).random((1000, 3))
+    loose = trimesh.Trimesh(corners, [[0, 1, 2]], process=False)
+    scene = trimesh.Scene()
+    for number in range(8):
+        scene.add_geometry(loose, node_name=str(number), geom_name="loose")
+    scene.export(tmp_path / "many.glb")
+    with pytest.raises(InvalidFile, match="more than 5,000 corners"):
+        read_given(tmp_path / "many.glb")

@@ -1,9 +1,11 @@
 """A file of somebody's becomes a cut-out, centered picture, or a sentence about why not."""
 
 import io
+import os
 import struct
 import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -235,3 +237,10 @@ def test_equal_pictures_are_equal_and_blend_as_they_should():
     assert (camera.azimuth.item(), camera.radius.item(), camera.width) == (30.0, 2.0, 32)
     with pytest.raises(InputError, match="elevation within"):
         Reference.of(square(64, 64), elevation=95.0)
+
+
+def test_what_is_no_file_is_refused_unread(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", Path("/dev/zero"), tmp_path):
+        with pytest.raises(InvalidFile, match="is not a regular file"):
+            read_picture(path)

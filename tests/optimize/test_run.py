@@ -158,6 +158,54 @@ def test_a_folder_of_something_else_is_left_alone(prior, recipe, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("name", ["scene.ply", "reference.png", "recipe.toml", "report.json"])
+def test_files_that_only_have_our_names_are_left_alone(prior, recipe, tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match=rf"is not empty \({name}\) and holds no run"):
+            generate("x", prior=prior, recipe=recipe, out=tmp_path, overwrite=overwrite)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "{}"
+
+
+def test_somebody_s_own_checkpoints_are_left_alone(prior, recipe, tmp_path):
+    theirs = tmp_path / "run" / "checkpoints" / "model.pt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("hours")
+    with pytest.raises(InputError, match=r"not empty \(checkpoints\) and holds no run"):
+        generate("x", prior=prior, recipe=recipe, out=tmp_path / "run", overwrite=True)
+    theirs.unlink()
+    theirs.parent.rmdir()
+    generate("x", prior=prior, recipe=recipe, out=tmp_path / "run")
+    theirs.write_text("hours")
+    generate("x", prior=prior, recipe=recipe, out=tmp_path / "run", overwrite=True)
+    assert theirs.read_text() == "hours"
+
+
+def test_what_a_kill_at_the_very_beginning_leaves_stops_nobody(prior, recipe, tmp_path):
+    for name in ("recipe.toml", "reference.png", ".report.json.begun"):
+        (tmp_path / name).touch()
+    generate("a ball", prior=prior, recipe=recipe, out=tmp_path)
+    assert not (tmp_path / "reference.png").exists()
+    assert not (tmp_path / ".report.json.begun").exists()
+
+
+def test_a_run_that_cannot_begin_takes_nothing_away_and_leaves_nothing(
+    whole, prior, recipe, tmp_path, monkeypatch
+):
+    def refused(*args):
+        raise InputError("no hull")
+
+    monkeypatch.setattr("splatsmith.optimize.run.fresh_state", refused)
+    before = contents(whole)
+    with pytest.raises(InputError, match="no hull"):
+        generate("a cube", prior=prior, recipe=recipe, out=whole, overwrite=True)
+    assert contents(whole) == before
+    with pytest.raises(InputError, match="no hull"):
+        generate("a cube", prior=prior, recipe=recipe, out=tmp_path / "new")
+    assert not list((tmp_path / "new").iterdir())
+
+
 def test_two_processes_cannot_use_one_folder(whole, prior, recipe):
     with locked(whole):
         for attempt in (

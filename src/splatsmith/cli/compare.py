@@ -37,8 +37,14 @@ def compare(
         prior: another prior for all of them, by its name or its file.
         page: a Markdown page into which the table is also written, under the name "compare".
     """
-    if len(dict.fromkeys(recipes)) != len(recipes) or not recipes:
-        raise InputError("Name one recipe or more, each once: splatsmith compare quick sjc …")
+    if not recipes:
+        raise InputError("Name one recipe or more: splatsmith compare quick sjc …")
+    names = [Path(recipe).stem for recipe in recipes]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(
+            f"Recipes are told apart by their names, and {twice} is there twice; leave one out "
+            "or rename its file."
+        )
     if not 1 <= seeds <= MOST_SEEDS:
         raise InputError(f"--seeds must be 1 to {MOST_SEEDS}, got {seeds}.")
     if out.exists() and not out.is_dir():

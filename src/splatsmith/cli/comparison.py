@@ -20,7 +20,7 @@ from splatsmith.cli.evaluation_jobs import (
     missing_runs,
 )
 from splatsmith.cli.evaluation_report import controls_line, controls_of
-from splatsmith.cli.pages import put_section
+from splatsmith.cli.pages import check_page, put_section
 from splatsmith.errors import InputError
 from splatsmith.evaluate.lists import Job, Tier, prompt_lists
 from splatsmith.evaluate.record import Record
@@ -57,7 +57,8 @@ class Comparison:
     def jobs(self) -> list[Job]:
         """Every run of one recipe, all prompts of a seed together."""
         prompts = self.prompts or prompt_lists()[DEFAULT_LIST].prompts[:DEFAULT_COUNT]
-        return [Job(prompt, seed) for seed in range(self.seeds) for prompt in prompts]
+        unlike = dict.fromkeys(prompts)
+        return [Job(prompt, seed) for seed in range(self.seeds) for prompt in unlike]
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Costs:
 def run_comparison(wanted: Comparison, page: Path | None) -> None:
     """Check everything, make what is missing, write the table and the sheet."""
     console = Console(stderr=True, highlight=False)
+    check_page(page, "compare")
     for job in wanted.jobs:
         asked_of(job.prompt)  # a later prompt must not end a comparison that has begun
     benches = [bench_for(wanted, recipe) for recipe in wanted.recipes]
@@ -121,9 +123,15 @@ def _apart(wanted: Comparison, recipe: str) -> None:
         other.submit(make_runs, wanted, recipe).result()
 
 
+def runs_of(bench: Bench) -> list[Record]:
+    """The records of the runs that are asked for; the folder may hold more, of other calls."""
+    asked = {(job.prompt, job.seed) for job in bench.jobs}
+    return [r for r in bench.records() if r.kind == "run" and (r.prompt, r.seed) in asked]
+
+
 def table(wanted: Comparison, benches: Sequence[Bench], notes: Sequence[str]) -> str:
     """Quality with intervals, then what it cost."""
-    runs = [[r for r in bench.records() if r.kind == "run"] for bench in benches]
+    runs = [runs_of(bench) for bench in benches]
     check_hashes([record for each in runs for record in each])
     columns = titled(TITLES)
     costs = [costs_of(bench, each) for bench, each in zip(benches, runs, strict=True)]

@@ -27,7 +27,7 @@ from splatsmith.cli.evaluation_jobs import (
     weigh_reference,
 )
 from splatsmith.cli.evaluation_report import controls_line, controls_of, write_report
-from splatsmith.cli.pages import put_section
+from splatsmith.cli.pages import check_page, put_section
 from splatsmith.evaluate.record import Record
 from splatsmith.optimize.folder import begin_folder
 from splatsmith.optimize.lock import locked
@@ -51,6 +51,7 @@ def run_evaluation(
     The table also goes into a `page`, as a section of the tier's name.
     """
     console = Console(stderr=True, highlight=False)
+    check_page(page, request.tier)
     bench = prepare(request)
     if controls_only:
         for controls in controls_of(bench):

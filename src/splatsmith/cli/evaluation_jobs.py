@@ -6,7 +6,7 @@ the folder is never made again; whatever a run raises becomes a line, too.
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
@@ -240,28 +240,29 @@ def words_of(bench: Bench, prompt: str) -> str:
     return "" if shown_instead else prompt
 
 
-def start(bench: Bench, prompt: str) -> Gaussians:
-    """The scene of seed 0 before its first step."""
-    scene = run.fresh_state(replace(bench.plan, seed=0)).scene
-    return handed_out(scene, torch.Generator().manual_seed(0))
+def plan_for(bench: Bench, prompt: str) -> Plan:
+    """The plan of a prompt's run with seed 0."""
+    words, source = words_of(bench, prompt), bench.plan.prior.source
+    image = taken(prompt, bench.tier)
+    return make_plan(words, 0, bench.recipe, source, nearest=False, image=image)
+
+
+def start(bench: Bench, prompt: str) -> Gaussians | None:
+    """The scene of seed 0 before its first step; None if it cannot begin, as its run cannot."""
+    try:
+        scene = run.fresh_state(plan_for(bench, prompt)).scene
+        return handed_out(scene, torch.Generator().manual_seed(0))
+    except InputError:
+        return None
 
 
 def samples(bench: Bench, prompt: str) -> Float[Tensor, "views 96 96 3"]:
     """What the prior draws for the views of the turning test, each by itself."""
     prior = bench.plan.prior.prior
     cameras = turning_cameras().resized(prior.resolution, prior.resolution)
-    source = bench.plan.prior.source
-    plan = make_plan(
-        words_of(bench, prompt),
-        0,
-        bench.recipe,
-        source,
-        nearest=False,
-        image=taken(prompt, bench.tier),
-    )
     drawn = sample_pictures(
         prior,
-        prior.condition(plan.prompt, cameras),
+        prior.condition(plan_for(bench, prompt).prompt, cameras),
         torch.Generator().manual_seed(0),
         steps=SAMPLE_STEPS,
         guidance=SAMPLE_GUIDANCE,

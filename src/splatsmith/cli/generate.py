@@ -84,11 +84,11 @@ def generate(
     changed = [*overrides, *hide, *prior_options] or recipe is not None
     if resume is not None and (said != unsaid or changed):
         raise InputError("A resumed run has its prompt, seed and recipe; give --resume alone.")
-    if threads is not None and threads < 1:
-        raise InputError(f"--threads must be 1 or more, got {threads}.")
+    _check(threads, mesh=mesh)
     reference = _reference(image, view, matting)
     with loading():
         from splatsmith.optimize import run
+
     if resume is not None:
         return _tell(run.resume(resume, prior=prior, threads=threads, progress=True), mesh=mesh)
     result = run.generate(
@@ -109,6 +109,17 @@ def generate(
         progress=True,
     )
     return _tell(result, mesh=mesh)
+
+
+def _check(threads: int | None, *, mesh: bool) -> None:
+    """What would be a pity to find out after the run."""
+    if threads is not None and threads < 1:
+        raise InputError(f"--threads must be 1 or more, got {threads}.")
+    if mesh:
+        with loading():
+            from splatsmith.export.meshing.extras import check_installed
+
+        check_installed()
 
 
 def _tell(result: "Result", *, mesh: bool) -> None:

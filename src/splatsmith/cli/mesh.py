@@ -56,10 +56,18 @@ def mesh(
         viewer: write NAME.html: mesh and splats in one file for any browser, offline.
     """
     from splatsmith.export import read_ply
-    from splatsmith.export.mesh_files import Material, check_destination
+    from splatsmith.export.mesh_files import Material, check_beside, check_destination
     from splatsmith.export.meshing import MeshSettings, make_mesh
 
     check_destination(out, up)
+    if out.resolve() == scene.resolve():
+        raise InputError(f"{out} holds the splats; choose another --out for the mesh.")
+    if viewer:
+        check_beside(out, [out.with_suffix(".html")])
+    if out.suffix.lower() != ".glb" and (unlit or normal_map):
+        raise InputError("--unlit and --normal-map are for .glb; leave them out, or write one.")
+    if unlit and normal_map:
+        raise InputError("--normal-map is about light, and --unlit has none; give one.")
     if size is not None and not 1e-4 <= size <= 1e4:
         raise InputError(f"--size must lie in 0.0001 to 10000 meters, got {size:g}.")
     settings = MeshSettings(

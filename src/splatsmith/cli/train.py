@@ -62,11 +62,33 @@ def train(
     if device != "cpu":
         _check_device(device)
     folder = out or Path("training") / model
-    if model == "evaluator":
-        print(_evaluator(folder, minutes, seed, resume=resume, device=device))
-    else:
-        run = partial(_prior, model, folder, minutes, seed, start)
-        print(run(resume=resume, device=device, workers=workers))
+    _check_folder(folder, resume=resume, start=start)
+    from splatsmith.optimize.folder import begin_folder
+    from splatsmith.optimize.lock import locked
+
+    begin_folder(folder)
+    with locked(folder):
+        if model == "evaluator":
+            print(_evaluator(folder, minutes, seed, resume=resume, device=device))
+        else:
+            run = partial(_prior, model, folder, minutes, seed, start)
+            print(run(resume=resume, device=device, workers=workers))
+
+
+def _check_folder(folder: Path, *, resume: bool, start: Path | None) -> None:
+    """Refuse to train over what a training has left; InputError says what to do."""
+    from splatsmith.train.state import CHECKPOINT
+
+    if resume:
+        if start is not None and (folder / CHECKPOINT).exists():
+            raise InputError(f"{folder} has its start already; leave --start out of --resume.")
+        return
+    there = next((path for path in sorted(folder.glob("*.safetensors"))), None)
+    if there is not None:
+        raise InputError(
+            f"{folder} holds a training already ({there.name}); go on with it by --resume, or "
+            "choose another --out."
+        )
 
 
 def _prior(

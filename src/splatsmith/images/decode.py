@@ -1,6 +1,7 @@
 """Picture files into pixels, with limits: a small file can claim to be a huge picture."""
 
 import io
+import stat
 import struct
 import warnings
 from pathlib import Path
@@ -41,7 +42,10 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "height width 4"]:
         InvalidFile: it is no such picture, is damaged, or is too large or too small.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a device has no end, and a pipe lets one wait
+            raise InvalidFile(path, None, "is not a regular file")
+        if status.st_size > MOST_BYTES:
             raise InvalidFile(path, None, f"is larger than {MOST_BYTES // 1_000_000} MB")
         data = path.read_bytes()
     except OSError as error:

@@ -1,7 +1,9 @@
 """The folder of a run: what lies in it, how it is begun, reopened and cleared."""
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ def _numbered(name: str, particle: int) -> str:
 
 
 REPORT = "report.json"
+# There while a run is begun or cleared: what lies here then is ours.
+BEGUN = f".{REPORT}.begun"
 OF_PARTICLES = ("scene.ply", "optimized.safetensors", "contact.png", "asset.glb")
 FILES = (
     "recipe.toml",
@@ -120,8 +124,12 @@ class RunFolder:
         return {name: path for name, path in paths.items() if path.exists()}
 
     def holds_run(self) -> bool:
-        """Whether a run was begun here."""
-        return self.report.exists() or self.checkpoints.exists()
+        """Whether a run was begun here, as its report tells."""
+        try:
+            self.read_report()
+        except InputError:
+            return False
+        return True
 
     def finished(self) -> bool:
         """Whether a run here came to its end; InvalidFile if its report is damaged."""
@@ -136,10 +144,11 @@ class RunFolder:
                 f"{self.root} holds a run already; go on with it by --resume {self.root}, "
                 f"replace it by --overwrite, or choose another --out."
             )
-        foreign = [path.name for path in self.root.iterdir() if not _ours(path)]
+        begun = (self.root / BEGUN).exists()
+        foreign = [path.name for path in self.root.iterdir() if not _ours(path, begun)]
         if foreign:
             raise InputError(
-                f"{self.root} is not empty ({foreign[0]}) and holds no run; "
+                f"{self.root} is not empty ({min(foreign)}) and holds no run; "
                 f"choose another --out."
             )
 
@@ -179,17 +188,28 @@ def begin_folder(root: Path) -> None:
 
 def clear_folder(folder: RunFolder) -> None:
     """Remove the files of a run, and nothing else."""
-    # The report goes last: as long as anything is left, the folder is known to hold a run.
-    shutil.rmtree(folder.checkpoints, ignore_errors=True)
-    folder.drop_drafts()
+    begun = folder.root / BEGUN
+    begun.touch()
+    for checkpoint in folder.checkpoints.glob("step-*"):
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    with contextlib.suppress(OSError):  # not there, or somebody else's things in it
+        folder.checkpoints.rmdir()
     for name in FILES:
         (folder.root / name).unlink(missing_ok=True)
+    folder.drop_drafts()  # the mark among them
 
 
-def _ours(path: Path) -> bool:
+@contextlib.contextmanager
+def beginning(folder: RunFolder) -> Iterator[None]:
+    """While files are written that make no run yet: what a kill leaves is known to be ours."""
+    begun = folder.root / BEGUN
+    begun.touch()
+    yield
+    begun.unlink()
+
+
+def _ours(path: Path, begun: bool) -> bool:
+    """Whether a new run may remove it; what only has our names, if it was `begun` by us."""
     name = path.name
-    return (
-        name in FILES
-        or name in (LOCK, "checkpoints")
-        or any(name.startswith(f".{known}.") for known in FILES)
-    )
+    drafts = any(name.startswith(f".{known}.") for known in FILES)
+    return name == LOCK or drafts or (begun and name in (*FILES, "checkpoints"))

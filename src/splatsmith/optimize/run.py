@@ -14,7 +14,7 @@ from splatsmith.images import Reference, read_reference
 from splatsmith.optimize.book import Book
 from splatsmith.optimize.events import Events, Mark
 from splatsmith.optimize.finish import finish, progress_report
-from splatsmith.optimize.folder import RunFolder, begin_folder, clear_folder
+from splatsmith.optimize.folder import RunFolder, begin_folder, beginning, clear_folder
 from splatsmith.optimize.hull import Tell, hull_start
 from splatsmith.optimize.lock import locked
 from splatsmith.optimize.plan import Plan, make_plan
@@ -110,13 +110,12 @@ def generate(
     with ExitStack() as stack:
         folder = None
         if out is not None:
-            root = Path(out)
-            begin_folder(root)
-            stack.enter_context(locked(root))
-            folder = _claimed(root, plan, overwrite=overwrite)
-        timers = Timers()
-        with timers("start"):
-            state = fresh_state(plan, _note if progress else None)
+            folder = RunFolder(Path(out))
+            begin_folder(folder.root)
+            stack.enter_context(locked(folder.root))
+            folder.check_free(overwrite=overwrite)
+        timers, tell = Timers(), _note if progress else None
+        state = _begun(plan, folder, timers, tell)
         return _carry_out(plan, folder, state, timers, Mark(), callback, progress)
 
 
@@ -236,19 +235,37 @@ def _release(prior: Prior) -> None:
         prior.release()
 
 
-def _claimed(root: Path, plan: Plan, *, overwrite: bool) -> RunFolder:
-    """The folder with everything from which the run can be resumed; holds no other run."""
-    folder = RunFolder(root)
-    folder.check_free(overwrite=overwrite)
+def _begun(plan: Plan, folder: RunFolder | None, timers: Timers, tell: Tell | None) -> RunState:
+    """The state before the first step, and the folder with what the run can be resumed from.
+
+    A run that cannot begin leaves nothing, and one that it was to replace stays.
+    """
+    replaced = folder is not None and folder.holds_run()
+    if folder is not None and not replaced:
+        _claim(folder, plan)
+    try:
+        with timers("start"):
+            state = fresh_state(plan, tell)
+    except InputError:
+        if folder is not None and not replaced:
+            clear_folder(folder)
+        raise
+    if folder is not None and replaced:
+        _claim(folder, plan)
+    return state
+
+
+def _claim(folder: RunFolder, plan: Plan) -> None:
+    """Put what the run can be resumed from into the folder, which then holds no other run."""
     clear_folder(folder)
-    # The report comes last: with it the folder holds a run, and one that can be resumed.
-    replace_file(folder.recipe, recipe_toml(plan.recipe).encode())
-    if plan.prompt.image is not None:
-        replace_file(folder.reference, plan.prompt.image.png)
-    if plan.start is not None:
-        plan.start.keep(folder)
-    progress_report(plan, folder, None, Timers())
-    return folder
+    with beginning(folder):
+        # The report comes last: with it the folder holds a run, and one that can be resumed.
+        replace_file(folder.recipe, recipe_toml(plan.recipe).encode())
+        if plan.prompt.image is not None:
+            replace_file(folder.reference, plan.prompt.image.png)
+        if plan.start is not None:
+            plan.start.keep(folder)
+        progress_report(plan, folder, None, Timers())
 
 
 def _plan_of(

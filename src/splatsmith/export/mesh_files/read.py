@@ -27,6 +27,7 @@ from splatsmith.scenes.paint import ImageTexture, Paint, VertexColors, colors_to
 ENDINGS = (".glb", ".obj", ".ply", ".stl")
 MOST_BYTES = 256 << 20  # of the file, and of each file beside it
 MOST_FACES = 5_000_000
+MOST_CORNERS = 3 * MOST_FACES  # of all placements, as each has its own
 MOST_PIXELS = 50_000_000  # of a texture
 FAR = 1e18  # so that squares fit 32 bits
 
@@ -82,7 +83,7 @@ def read_surface(path: str | Path, ending: str | None = None) -> Surface:
 
 def _parts(path: Path, scene: Any, ending: str) -> Iterator[Mesh | None]:
     """Every mesh of the scene, as often as it is placed."""
-    frame, total = FRAMES[UP[ending]].inverse, 0
+    frame, total, corners_there = FRAMES[UP[ending]].inverse, 0, 0
     for node in scene.graph.nodes_geometry:
         matrix, name = scene.graph[node]
         geometry = scene.geometry[name]
@@ -92,6 +93,9 @@ def _parts(path: Path, scene: Any, ending: str) -> Iterator[Mesh | None]:
         total += len(faces)
         if total > MOST_FACES:
             raise InvalidFile(path, None, f"more than {MOST_FACES:,} triangles")
+        corners_there += len(geometry.vertices)
+        if corners_there > MOST_CORNERS:
+            raise InvalidFile(path, None, f"more than {MOST_CORNERS:,} corners")
         matrix = np.asarray(matrix, dtype=np.float64)
         places = np.asarray(geometry.vertices, dtype=np.float64)
         places = frame.points(places @ matrix[:3, :3].T + matrix[:3, 3])
@@ -120,8 +124,9 @@ def _painted(
         faces = torch.arange(len(vertices)).reshape(-1, 3)
         return Mesh.colored(vertices, faces, colors.repeat_interleave(3, dim=0))
     if visual.kind == "vertex":
-        colors = torch.from_numpy(np.array(visual.vertex_colors[:, :3]) / 255.0).float()
-        return Mesh.colored(vertices, faces, colors)
+        told = np.array(visual.vertex_colors[:, :3]) / 255.0
+        told = displayed(told) if ending == ".glb" else told
+        return Mesh.colored(vertices, faces, torch.from_numpy(told).float())
     if visual.kind != "texture":
         return Mesh.colored(vertices, faces)
     return Mesh(vertices, faces, _paint(path, faces, len(vertices), visual, ending == ".glb"))

@@ -1,6 +1,7 @@
 """Writing a mesh under the format that its name ends in."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from splatsmith.export.meshing.topology import topology, welded
 from splatsmith.files import replace_file
 
 FORMATS = tuple(UP)
+BESIDE = {".obj": (".mtl", ".png")}  # what else is written, under the same name
 
 
 def write_mesh(
@@ -62,7 +64,21 @@ def check_destination(path: Path, up: Up | None = None) -> str:
         raise InputError("glTF has y up by its standard; give another format for z up.")
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent} to write {path.name} into.")
+    check_beside(path, [path.with_suffix(end) for end in BESIDE.get(ending, ())])
     return ending
+
+
+def check_beside(path: Path, others: Sequence[Path]) -> None:
+    """Raise InputError if files that are written beside a new `path` are somebody's already.
+
+    Where `path` is there, they are taken to be its own, and are replaced with it.
+    """
+    taken = next((other for other in others if other.exists()), None)
+    if taken is not None and not path.exists():
+        raise InputError(
+            f"{taken} is there already and would be replaced, as it belongs to {path.name}; "
+            "choose another --out."
+        )
 
 
 def _write_obj(path: Path, mesh: Mesh, material: Material) -> list[Path]:
