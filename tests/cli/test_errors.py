@@ -84,7 +84,7 @@ def test_files_of_anything_are_refused(data, call, tmp_path):
 
 
 def test_an_existing_run_is_not_replaced(call, prior_file, tmp_path):
-    (tmp_path / "report.json").write_text("{}")
+    (tmp_path / "report.json").write_text('{"format": "splatsmith-run-1"}')
     code, _, complaint = call("generate", "a ball", "--prior", prior_file, "--out", tmp_path)
     assert code == 2
     assert "--resume" in complaint
