@@ -119,9 +119,9 @@ def default_of(field: Any) -> str:
     value = field.default
     if field.default_factory is not dataclasses.MISSING:
         value = field.default_factory()
-    if value in (None, dataclasses.MISSING) or "kind" in getattr(value, "__slots__", ()):
+    if value in (None, dataclasses.MISSING) or dataclasses.is_dataclass(value):
         return ""
-    return "" if dataclasses.is_dataclass(value) else f"`{inline(plain(value))}`"
+    return f"`{inline(plain(value))}`"
 
 
 def table_of(settings: type, known: set[str]) -> str:

@@ -83,7 +83,7 @@ def _check_folder(folder: Path, *, resume: bool, start: Path | None) -> None:
         if start is not None and (folder / CHECKPOINT).exists():
             raise InputError(f"{folder} has its start already; leave --start out of --resume.")
         return
-    there = next((path for path in sorted(folder.glob("*.safetensors"))), None)
+    there = min(folder.glob("*.safetensors"), default=None)
     if there is not None:
         raise InputError(
             f"{folder} holds a training already ({there.name}); go on with it by --resume, or "

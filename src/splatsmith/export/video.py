@@ -7,6 +7,7 @@ one fixed quality and no dates: equal frames give equal bytes on the same PyAV.
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,17 +117,15 @@ def _encode(draft: Path, frames: Iterator[np.ndarray], fps: int) -> None:
     import av
     from av.video.reformatter import Colorspace, VideoReformatter
 
-    to_yuv = VideoReformatter()  # kept: FFmpeg's scaler takes longer to begin than to convert
+    scaler = VideoReformatter()  # kept: it takes longer to begin than to convert
+    to_yuv = partial(scaler.reformat, format="yuv420p", dst_colorspace=Colorspace.ITU709)
     first = next(frames)
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(str(draft), "w", format="mp4", options=options) as film:
         stream = _open_stream(film, first, fps)
         for frame in _with_first(first, frames):
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            matrix = Colorspace.ITU709
-            film.mux(
-                stream.encode(to_yuv.reformat(picture, format="yuv420p", dst_colorspace=matrix))
-            )
+            film.mux(stream.encode(to_yuv(picture)))
         film.mux(stream.encode(None))
 
 

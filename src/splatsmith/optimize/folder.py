@@ -188,24 +188,23 @@ def begin_folder(root: Path) -> None:
 
 def clear_folder(folder: RunFolder) -> None:
     """Remove the files of a run, and nothing else."""
-    begun = folder.root / BEGUN
-    begun.touch()
-    for checkpoint in folder.checkpoints.glob("step-*"):
-        shutil.rmtree(checkpoint, ignore_errors=True)
-    with contextlib.suppress(OSError):  # not there, or somebody else's things in it
-        folder.checkpoints.rmdir()
-    for name in FILES:
-        (folder.root / name).unlink(missing_ok=True)
-    folder.drop_drafts()  # the mark among them
+    with beginning(folder):
+        for checkpoint in folder.checkpoints.glob("step-*"):
+            shutil.rmtree(checkpoint, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not there, or somebody else's things in it
+            folder.checkpoints.rmdir()
+        for name in FILES:
+            (folder.root / name).unlink(missing_ok=True)
+        folder.drop_drafts()  # the mark among them
 
 
 @contextlib.contextmanager
 def beginning(folder: RunFolder) -> Iterator[None]:
-    """While files are written that make no run yet: what a kill leaves is known to be ours."""
+    """While what lies here makes no run, or none any more: what a kill leaves is ours."""
     begun = folder.root / BEGUN
     begun.touch()
     yield
-    begun.unlink()
+    begun.unlink(missing_ok=True)
 
 
 def _ours(path: Path, begun: bool) -> bool:

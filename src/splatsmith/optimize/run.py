@@ -240,19 +240,23 @@ def _begun(plan: Plan, folder: RunFolder | None, timers: Timers, tell: Tell | No
 
     A run that cannot begin leaves nothing, and one that it was to replace stays.
     """
-    replaced = folder is not None and folder.holds_run()
-    if folder is not None and not replaced:
-        _claim(folder, plan)
-    try:
+
+    def fresh() -> RunState:
         with timers("start"):
-            state = fresh_state(plan, tell)
-    except InputError:
-        if folder is not None and not replaced:
-            clear_folder(folder)
-        raise
-    if folder is not None and replaced:
+            return fresh_state(plan, tell)
+
+    if folder is None:
+        return fresh()
+    if folder.holds_run():
+        state = fresh()
         _claim(folder, plan)
-    return state
+        return state
+    _claim(folder, plan)
+    try:
+        return fresh()
+    except InputError:
+        clear_folder(folder)
+        raise
 
 
 def _claim(folder: RunFolder, plan: Plan) -> None:
