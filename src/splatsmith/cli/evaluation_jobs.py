@@ -178,6 +178,7 @@ def make(bench: Bench, job: Job, folder: Path, threads: int | None = None) -> Re
         image=taken(job.prompt, bench.tier),
         recipe=bench.recipe,
         prior=bench.plan.prior.source,
+        prior_options=bench.plan.prior.options,
         out=folder,
         overwrite=True,
         threads=threads,
@@ -244,7 +245,10 @@ def plan_for(bench: Bench, prompt: str) -> Plan:
     """The plan of a prompt's run with seed 0."""
     words, source = words_of(bench, prompt), bench.plan.prior.source
     image = taken(prompt, bench.tier)
-    return make_plan(words, 0, bench.recipe, source, nearest=False, image=image)
+    options = bench.plan.prior.options
+    return make_plan(
+        words, 0, bench.recipe, source, nearest=False, options=options, image=image
+    )
 
 
 def start(bench: Bench, prompt: str) -> Gaussians | None:
@@ -260,13 +264,16 @@ def samples(bench: Bench, prompt: str) -> Float[Tensor, "views 96 96 3"]:
     """What the prior draws for the views of the turning test, each by itself."""
     prior = bench.plan.prior.prior
     cameras = turning_cameras().resized(prior.resolution, prior.resolution)
+    # Those that a prior draws together stand evenly around.
+    order = torch.arange(len(cameras)).view(prior.views, -1).T.reshape(-1)
     drawn = sample_pictures(
         prior,
-        prior.condition(plan_for(bench, prompt).prompt, cameras),
+        prior.condition(plan_for(bench, prompt).prompt, cameras[order]),
         torch.Generator().manual_seed(0),
         steps=SAMPLE_STEPS,
         guidance=SAMPLE_GUIDANCE,
     )
+    drawn = drawn[order.argsort()]
     large = torch.nn.functional.interpolate(
         drawn.permute(0, 3, 1, 2), size=(SIZE, SIZE), mode="bilinear", antialias=True
     )

@@ -109,6 +109,9 @@ def _diversity(prompt: str, seeds: int, pictures: Pictures) -> float | None:
     mine = [pictures[job] for s in range(seeds) if (job := Job(prompt, s)) in pictures]
     if len(mine) < 2:
         return None
+    nothing = views_of(None)
+    if any(torch.equal(pictures, nothing) for pictures in mine):
+        return 0.0  # A failed run differs from all others, and is no other object.
     generator = torch.Generator().manual_seed(0)
     true = [render(held_object(wanted(prompt), generator), sheet_views()).color for _ in mine]
     ours, theirs = spread_of_seeds(torch.stack(mine)), spread_of_seeds(torch.stack(true))

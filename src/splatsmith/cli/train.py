@@ -102,20 +102,30 @@ def _prior(
     device: str,
     workers: int,
 ) -> Path:
-    from splatsmith.train.autoencoder import AutoencoderTraining, train_autoencoder
+    from splatsmith.train.autoencoder import WEIGHTS as AUTOENCODER
+    from splatsmith.train.autoencoder import (
+        AutoencoderTraining,
+        load_autoencoder,
+        train_autoencoder,
+    )
     from splatsmith.train.prior import train_prior
     from splatsmith.train.settings import TRAININGS
     from splatsmith.train.state import CHECKPOINT
 
-    settings = TRAININGS[model]
+    settings, again = TRAININGS[model], resume
     settings = replace(settings, seed=seed, minutes=minutes or settings.minutes)
     autoencoder = None
     if model == "latent":
         first = settings.minutes * AUTOENCODER_SHARE
         making = AutoencoderTraining(minutes=first, seed=seed)
-        autoencoder = train_autoencoder(making, out, resume=resume, device=device)
         settings = replace(settings, minutes=settings.minutes - first)
         resume = resume and (out / CHECKPOINT).is_file()
+        # What the denoiser has begun to learn the latents of stays as it is.
+        autoencoder = (
+            load_autoencoder(out / AUTOENCODER, making.shape)
+            if resume
+            else train_autoencoder(making, out, resume=again, device=device)
+        )
     return train_prior(
         settings,
         out,

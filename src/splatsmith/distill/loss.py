@@ -38,7 +38,7 @@ def picture_loss(
     graph, brought to the size of what the prior decodes; no gradient passes the encoder.
     """
     with torch.no_grad():
-        target = prior.decode(distilled.pseudo_ground_truth)
+        target = prior.decode(distilled.pseudo_ground_truth).to(color)
         alpha, sigma = prior.schedule.alpha(distilled.t), prior.schedule.sigma(distilled.t)
         beta = (distilled.weight * alpha / sigma).to(color)
     if color.shape[1:3] != target.shape[1:3]:

@@ -60,7 +60,7 @@ def _latents(
             # One color behind all views is encoded once.
             colors = background if stage.background == "random" else background[:1]
             plain = colors[:, None, None].expand(-1, stage.size, stage.size, -1)
-            encoded = setting.prior.encode(plain).permute(0, 2, 3, 1)
+            encoded = setting.prior.encode(plain).permute(0, 2, 3, 1).to(background)
             behind = encoded.expand(len(cameras), -1, -1, -1)
     asked = stage.regularize
     picture = scene.render_latents(

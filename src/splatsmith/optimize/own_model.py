@@ -72,8 +72,9 @@ class Learner:
         known = torch.rand(views, generator=draws) >= self.settings.camera_dropped
         place = torch.rand(views // prior.views, generator=draws)
         t = CLEANEST + (NOISIEST - CLEANEST) * place.repeat_interleave(prior.views)
-        noise = torch.randn(x.shape, generator=draws, dtype=x.dtype)
-        alpha, sigma = prior.schedule.alpha(t), prior.schedule.sigma(t)
+        t = t.to(x.device)
+        noise = torch.randn(x.shape, generator=draws, dtype=x.dtype).to(x.device)
+        alpha, sigma = (f(t).to(x) for f in (prior.schedule.alpha, prior.schedule.sigma))
         x_t = alpha[:, None, None, None] * x + sigma[:, None, None, None] * noise
         told = self.adapter.condition(prompt, cameras, known.to(x.dtype))
         with torch.enable_grad():

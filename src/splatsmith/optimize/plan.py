@@ -15,7 +15,7 @@ from splatsmith.optimize.hull import check_hull
 from splatsmith.optimize.priors import GivenOptions, Named, opened
 from splatsmith.optimize.setting import Setting
 from splatsmith.optimize.start import GivenStart, Source, given_start, recipe_for_given
-from splatsmith.priors.protocol import Adaptable, LargePrior, Prior, sees_image
+from splatsmith.priors.protocol import Adaptable, HearingPrior, LargePrior, Prior, sees_image
 from splatsmith.priors.shipped import SHIPPED, usual_prior
 from splatsmith.prompts import Prompt, parse_prompt
 from splatsmith.recipes.load import recipe_toml
@@ -160,6 +160,8 @@ def make_plan(
     plan = Plan(prompt=prompt, seed=seed, recipe=recipe, prior=own, others=others)
     for stage in recipe.stage:
         _check_fit(stage, plan.prior_of(stage))
+        if isinstance(hearing := plan.prior_of(stage), HearingPrior):
+            hearing.check_words(prompt)
         notes += check_hull(stage, plan.prior_of(stage))
         notes += _room(stage, plan.prior_of(stage))
     for stage in recipe.of_latents:

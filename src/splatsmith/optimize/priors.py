@@ -48,10 +48,10 @@ def opened(
         if is_published(source):
             chosen = build(PriorOptions, given, Place(OPTIONS), {})
             published = open_pretrained(source, chosen)
-            named = Named(
-                published, published.name, published.folder.source, published.sha256, given
-            )
-            return named, None
+            # With what its short name brought, such as the few times that it knows.
+            run = read_options(plain(published.options))
+            found = published.folder.source
+            return Named(published, published.name, found, published.sha256, run), None
         source = str(Path(source).resolve())
     _refuse(given, "an embedded prior")
     return _embedded(source, shipped=source in SHIPPED)

@@ -165,7 +165,7 @@ def regularized(
     target = None
     if at(settings.exterior, progress):
         decoded = setting.prior.decode(distilled.pseudo_ground_truth)
-        target = resized(decoded, setting.stage.size).clamp(0, 1)
+        target = resized(decoded, setting.stage.size).clamp(0, 1).to(seen.picture.alpha)
     return regularizers.regularization(settings, state.scene, seen.picture, target, progress)
 
 
@@ -220,8 +220,8 @@ def learn_colors(setting: Setting, scene: Field, step: int, taken: Taken) -> Non
     if step not in setting.snapshots and step != setting.end - 1:
         return
     if taken.seen is not None and taken.distilled is not None:
-        x = torch.cat([taken.seen.x, taken.distilled.pseudo_ground_truth])
-        color = resized(setting.prior.decode(x), setting.prior.resolution)
+        x = torch.cat([taken.seen.x, taken.distilled.pseudo_ground_truth.to(taken.seen.x)])
+        color = resized(setting.prior.decode(x), setting.prior.resolution).to(taken.seen.x)
         scene.learn_colors(x.permute(0, 2, 3, 1), color)
 
 

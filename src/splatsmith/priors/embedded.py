@@ -99,6 +99,10 @@ class Nature:
     guidance: tuple[float, float] | None = None  # scales learned in one pass, least and most
 
 
+# Words that views add to a prompt, such as ", front view".
+VIEW_WORDS = 2
+
+
 class EmbeddedPrior:
     """A frozen denoiser with its vocabulary; a `Prior`, `OnePassPrior` and `Adaptable`."""
 
@@ -161,6 +165,16 @@ class EmbeddedPrior:
         negative = self.words.encode([prompt.negative] * len(cameras))
         relation = self._relation(prompt.image, cameras) if self.sees_image else None
         return EmbeddedCondition(tokens, camera.float(), negative, relation, prompt.image)
+
+    def check_words(self, prompt: Prompt) -> None:
+        """InputError if it would not hear the prompt to its end, view words included."""
+        most = self.words.length - VIEW_WORDS
+        for text in (prompt.text, prompt.negative):
+            if (count := len(self.words.known(text))) > most:
+                raise InputError(
+                    f'{self.name} hears {most} words at most, and "{text[:60]}…" has {count}; '
+                    "say it shorter."
+                )
 
     def _relation(self, image: Reference | None, cameras: Cameras) -> Float[Tensor, "views 5"]:
         if image is None:

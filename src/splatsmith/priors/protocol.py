@@ -165,6 +165,15 @@ class Sight:
 
 
 @runtime_checkable
+class HearingPrior(Protocol):
+    """A prior that hears only so many words."""
+
+    def check_words(self, prompt: Prompt) -> None:
+        """InputError if the prompt is longer than what it hears."""
+        ...
+
+
+@runtime_checkable
 class SeeingPrior(Protocol):
     """A prior that is also shown the render: its depth, its normals, or itself in small."""
 

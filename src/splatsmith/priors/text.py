@@ -99,6 +99,11 @@ class WordTable:
         self.length = length
         self.rows = {word: row for row, word in enumerate(self.words, start=1)}
 
+    def known(self, caption: str) -> list[int]:
+        """The rows of a caption's words; those that are not in the table are passed over."""
+        words = re.findall("[a-z]+", caption.lower())
+        return [self.rows[word] for word in words if word in self.rows]
+
     def encode(self, captions: Sequence[str]) -> Int[Tensor, "views words"]:
         """Rows of the words of each caption, padded; words not in the table are passed over.
 
@@ -106,9 +111,6 @@ class WordTable:
         """
         rows = torch.zeros(len(captions), self.length, dtype=torch.long)
         for view, caption in enumerate(captions):
-            found = [
-                self.rows[w] for w in re.findall("[a-z]+", caption.lower()) if w in self.rows
-            ]
-            found = found[: self.length]
+            found = self.known(caption)[: self.length]
             rows[view, : len(found)] = torch.tensor(found, dtype=torch.long)
         return rows

@@ -60,9 +60,11 @@ def without(text: str, phrases: list[str]) -> str:
 
     Raises InputError for a phrase that is not in the text.
     """
-    for phrase in phrases:
-        text, count = re.subn(rf"\b{re.escape(phrase)}\b", "", text, flags=re.I)
-        if not count:
+    places = {phrase: re.compile(rf"\b{re.escape(phrase)}\b", re.I) for phrase in phrases}
+    for phrase, place in places.items():
+        if not place.search(text):
             raise InputError(f'The prompt "{" ".join(text.split())}" does not say "{phrase}".')
+    for phrase in sorted(places, key=len, reverse=True):  # one may be a part of another
+        text = places[phrase].sub("", text)
     text = re.sub(r"\s+,", ",", " ".join(text.split()))
     return re.sub(r"(?:,\s*)+", ", ", text).strip(" ,")

@@ -192,7 +192,10 @@ def value_of(text: str, place: Place) -> Any:
         return text
     try:
         table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (
+        ValueError,
+        RecursionError,
+    ):  # a number of thousands of digits is no TOMLDecodeError
         place.fail(f"{show(text)} is no TOML value.")
     if set(table) != {"value"}:
         place.fail(f"{show(text)} is more than one value.")
@@ -213,5 +216,5 @@ def _text_of(path: Path) -> str:
 def _parse(text: str, name: str) -> Table:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: is not TOML: {error}") from error

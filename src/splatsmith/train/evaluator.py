@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from splatsmith.errors import InputError
 from splatsmith.evaluate.evaluators import SHIPPED, save_evaluators
 from splatsmith.evaluate.features import Regression, hog, lab_histogram
 from splatsmith.evaluate.network import BINS, Answers, NetworkShape
@@ -77,6 +78,9 @@ def train_evaluator(
         if resume
         else (EvaluatorState(), Pupil(settings.shape, settings.seed, device))
     )
+    if state.seed not in (None, settings.seed):
+        raise InputError(f"{out} was begun with another --seed; resume it with that one.")
+    state.seed = settings.seed
     reporter = EvaluatorReporter(out, settings.minutes * 60)
     with reporter.line:
         pool = draw_pool(out, settings.seed, settings.pictures, reporter.drawing)

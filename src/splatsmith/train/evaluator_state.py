@@ -22,6 +22,7 @@ class EvaluatorState:
 
     step: int = 0
     seconds: float = 0.0  # of learning so far
+    seed: int | None = None  # of the data; None: from a time when it was not written down
 
 
 class Pupil:

@@ -14,6 +14,7 @@ The photo prior is the same network shown pictures as the web has them: mostly f
 the viewpoint never given and seldom worded. The latent prior works on an autoencoder's latents.
 """
 
+import copy
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -44,7 +45,13 @@ from splatsmith.train.lesson import Lesson, draw_lesson
 from splatsmith.train.muon import Muon, suits_muon
 from splatsmith.train.progress import Reporter
 from splatsmith.train.settings import PriorTraining
-from splatsmith.train.state import TrainingState, first_weights, load_state, save_state
+from splatsmith.train.state import (
+    TrainingState,
+    check_same,
+    first_weights,
+    load_state,
+    save_state,
+)
 from splatsmith.train.words import embedded_vocabulary, word_table
 
 SAVE_EVERY = 120.0  # seconds of training between two checkpoints
@@ -178,6 +185,8 @@ def _train(
     whole = settings.minutes * 60
     reporter = Reporter(out, class_.finished, whole) if company.leads else None
     state = load_state(out) if resume else class_.begin(start)
+    check_same(out, state, settings.seed, settings.kind)
+    state.seed, state.kind = settings.seed, settings.kind
     student = state.student(settings.seed, device)
     company.rejoin(state.seconds, state.step)
     held = class_.held_lessons(student.net.shape.resolution)
@@ -272,14 +281,18 @@ class Classroom:
         return lesson.to(self.device)
 
     def finished(self, net: Denoiser, name: str) -> EmbeddedPrior:
-        """The prior that a network makes."""
+        """The prior that a network makes, on the CPU wherever it learns."""
+        autoencoder = self.autoencoder
+        if self.device != "cpu":
+            net, autoencoder = copy.deepcopy(net).cpu(), copy.deepcopy(autoencoder)
+            autoencoder = autoencoder.cpu() if autoencoder else None
         return EmbeddedPrior(
             net,
             embedded_vocabulary(),
             self.table,
             name,
             self.settings.nature,
-            self.autoencoder,
+            autoencoder,
         )
 
 

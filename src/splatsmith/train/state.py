@@ -30,6 +30,8 @@ class TrainingState:
     seconds: float = 0.0  # of training so far
     grown_at: int = 0  # the step at which the network grew to 64 x 64
     tensors: dict[str, Tensor] | None = None
+    seed: int | None = None  # of the data; None: from a time when it was not written down
+    kind: str | None = None  # of the training
 
     def student(self, seed: int, device: str) -> "Student":
         """The network of this state; at the start, one with weights drawn from `seed`."""
@@ -45,7 +47,8 @@ class TrainingState:
             for name, parameter, optimizer in _moved(student):
                 moments = part_of(self.tensors, f"moments.{name}.")
                 if moments:
-                    optimizer.state[parameter] = moments
+                    there = {key: value.to(parameter.device) for key, value in moments.items()}
+                    optimizer.state[parameter] = there
         return student
 
 
@@ -66,7 +69,8 @@ def save_state(out: Path, state: TrainingState, student: "Student") -> None:
     for name, parameter, optimizer in _moved(student):
         for key, value in optimizer.state[parameter].items():
             tensors[f"moments.{name}.{key}"] = value
-    counters = {name: getattr(state, name) for name in ("step", "seconds", "grown_at")}
+    kept = ("step", "seconds", "grown_at", "seed", "kind")
+    counters = {name: getattr(state, name) for name in kept}
     counters["shape"] = asdict(state.shape)
     plain = {k: v.detach().contiguous() for k, v in tensors.items()}
     replace_file(out / CHECKPOINT, save(plain, metadata={"counters": json.dumps(counters)}))
@@ -85,6 +89,14 @@ def load_state(out: Path) -> TrainingState:
         return TrainingState(shape=shape, tensors=tensors, **counters)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise InvalidFile(path, None, f"not a training checkpoint ({error})") from error
+
+
+def check_same(out: Path, state: TrainingState, seed: int, kind: str) -> None:
+    """InputError if a training that is resumed is another one than it was begun as."""
+    if state.seed not in (None, seed):
+        raise InputError(f"{out} was begun with --seed {state.seed}; resume it with that seed.")
+    if state.kind not in (None, kind):
+        raise InputError(f"{out} holds a training of {state.kind!r}, not of {kind!r}.")
 
 
 def _moved(student: "Student") -> list[tuple[str, nn.Parameter, torch.optim.Optimizer]]:

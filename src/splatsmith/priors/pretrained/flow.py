@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from splatsmith.errors import InputError
 from splatsmith.priors.pretrained.codec import LatentShape
 from splatsmith.priors.pretrained.family import (
     Facts,
@@ -33,11 +34,19 @@ SIZE = 1024  # pixels a side that FLUX was trained on; its files do not say
 FLUX_SCALES = (1.0, 30.0)  # standard scales that the dev form takes
 
 
+def check_patches(options: PriorOptions, latent: LatentShape) -> None:
+    """InputError unless latents of the size that was asked for divide into patches of 2 x 2."""
+    step = 2 * latent.shrink
+    if options.size % step:
+        raise InputError(f"This model takes multiples of {step} as size, got {options.size}.")
+
+
 def sd3_facts(folder: ModelFolder, options: PriorOptions) -> Facts:
     """What the files of Stable Diffusion 3 say."""
     network = folder.config("transformer")
     first, second = (folder.config(part) for part in ("text_encoder", "text_encoder_2"))
     latent = LatentShape.of(folder.config("vae"))
+    check_patches(options, latent)
     require_straight(folder, straight=True)
     require(folder, "transformer", network, {"in_channels": latent.channels})
     pooled = first["projection_dim"] + second["projection_dim"]
@@ -92,6 +101,7 @@ def flux_facts(folder: ModelFolder, options: PriorOptions) -> Facts:
     network = folder.config("transformer")
     first, second = (folder.config(part) for part in ("text_encoder", "text_encoder_2"))
     latent = LatentShape.of(folder.config("vae"))
+    check_patches(options, latent)
     require_straight(folder, straight=True)
     require(folder, "transformer", network, {"in_channels": 4 * latent.channels})
     width, pooled = network["joint_attention_dim"], network["pooled_projection_dim"]

@@ -78,7 +78,8 @@ class PretrainedPrior:
             folder=folder,
             encoders=tuple(pair for pair in family.encoders if folder.has(pair[1])),
             read=family.read,
-            form=family.name,
+            # What else decides how a text is read: what SDXL is told where nothing is said.
+            form=f"{family.name} {folder.index.get('force_zeros_for_empty_prompt', '')}".rstrip(),
             works=torch.device("cpu") if apart else self.device,
             dtype=torch.bfloat16 if apart else self.dtype,
             device=self.device,
@@ -257,9 +258,14 @@ class PretrainedPrior:
         return self.answer(x_t, t, condition, None)
 
     def guides(self, condition: Told, scale: float) -> bool:
-        """Whether the network takes this scale as an input; only some distilled ones do."""
+        """Whether the network takes this scale as an input; never with a negative prompt."""
         learned = self.facts.learned_guidance
-        return learned is not None and learned[0] <= scale <= learned[1]
+        if learned is None or not learned[0] <= scale <= learned[1]:
+            return False
+        empty = condition.empty_rows
+        return all(
+            torch.equal(row, empty[name]) for name, row in condition.negative_rows.items()
+        )
 
     @torch.no_grad()
     def predict_guided(
