@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from splatsmith.cli import evaluation, evaluation_jobs, evaluation_report
-from splatsmith.cli.evaluation_jobs import Request, prepare, start
+from splatsmith.cli.evaluation_jobs import Request, prepare, samples, start
 from splatsmith.cli.main import main
 from splatsmith.errors import InputError
 from splatsmith.evaluate.controls import Controls
@@ -296,3 +296,26 @@ def test_the_floor_is_the_start_of_its_own_prompt(knowing_prior, tmp_path, monke
     assert start(bench, "a blue mug").count == 9
     assert start(bench, "a green dog") is None  # as its run, it shows nothing
     assert asked == [("a blue mug", 0), ("a green dog", 0)]
+
+
+def test_priors_of_several_views_draw_their_samples_all_around(monkeypatch, tmp_path):
+    """What comes back stands in the order of the turning test."""
+    bench = prepare(Request("smoke", "mvdream", (), "embedded-multiview", None, tmp_path, 1))
+    azimuths = []
+
+    def drawn(prior, condition, generator, *, steps, guidance):
+        return azimuths[0][:, None, None, None].expand(-1, 8, 8, 3)
+
+    prior = bench.plan.prior.prior
+    told = prior.condition
+
+    def condition(prompt, cameras):
+        azimuths.append(cameras.azimuth / 360 + 0.5)
+        return told(prompt, cameras)
+
+    monkeypatch.setattr(prior, "condition", condition)
+    monkeypatch.setattr(evaluation_jobs, "sample_pictures", drawn)
+    monkeypatch.setattr(evaluation_jobs, "plan_for", lambda bench, prompt: bench.plan)
+    found = samples(bench, "a red mushroom")[:, 0, 0, 0]
+    expected = (turning_cameras().azimuth / 360 + 0.5).clamp(0, 1)
+    torch.testing.assert_close(found, expected)

@@ -88,3 +88,10 @@ def test_a_prompt_is_parsed_with_what_it_hides():
 def test_nonsense_is_refused(make, says):
     with pytest.raises(InputError, match=says):
         make()
+
+
+def test_a_phrase_may_be_part_of_another():
+    text = "wide open eyes, a dog with blue eyes"
+    assert without(text, ["eyes", "with blue eyes"]) == "wide open, a dog"
+    phrases = [hidden.phrase for hidden in suggested(text)]
+    assert without(text, phrases) == "wide open, a dog"

@@ -289,3 +289,9 @@ def test_an_unknown_recipe_is_answered_with_those_there_are():
         '--recipe: there is no recipe "quik".\n'
         f"  Known: {', '.join(recipe_names())}; or give a file that ends in .toml."
     )
+
+
+@pytest.mark.parametrize("value", ["[" * 3000, "1" * 5000])
+def test_values_that_the_parser_gives_up_on_are_an_error(value, file):
+    with pytest.raises(InputError, match="is no TOML value"):
+        overridden(load_recipe("quick"), [f"shape.steps={value}"])

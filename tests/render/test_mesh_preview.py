@@ -48,9 +48,8 @@ def test_the_back_is_not_drawn_and_the_nearer_wins():
     assert len(hits(SQUARE, FACES, behind).pixel) == 0
     both = torch.cat([SQUARE, SQUARE - torch.tensor([1.0, 0, 0])])
     seen = hits(both, torch.cat([FACES + 4, FACES]), orbit(0.0, 0.0, width=32, height=32))
-    near = seen.triangle >= 2
-    assert bool(near[seen.depth < 3].all())
-    assert int(near.sum()) > 100
+    assert len(seen.pixel) > 500
+    assert bool((seen.triangle >= 2).all())  # the near square hides all of the far one
 
 
 def test_normals_and_wires_show():

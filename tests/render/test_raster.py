@@ -347,3 +347,23 @@ def test_without_the_kernels_the_twin_draws_and_says_so(monkeypatch):
     with pytest.warns(UserWarning, match="native mesh kernels were not built"):
         shown = rasterize(clip, face, 8, 8)
     assert torch.equal(shown.triangle, expected.triangle)
+
+
+@pytest.mark.parametrize("backend", BOTH)
+def test_what_does_not_belong_together_is_refused_before_memory_is_read(gen, backend):
+    vertices, faces = soup(gen, 12)
+    clip = to_clip(vertices, views(2, 16, 16))
+    shown = rasterize(clip, faces, 16, 16, backend=backend)
+    colors = torch.rand(len(vertices), 3, generator=gen)
+    with pytest.raises(InputError, match="The fragments show triangle"):
+        interpolate(colors, faces[:1], shown, backend=backend)
+    picture = interpolate(colors, faces, shown, backend=backend)
+    around = face_neighbors(faces)
+    for other in (
+        (picture[:1], clip, faces, around),
+        (picture, clip[:1], faces, around),
+        (picture, clip, faces, around[:3]),
+    ):
+        color, corners, triangles, neighbors = other
+        with pytest.raises(InputError, match="do not fit fragments"):
+            antialias(color, shown, corners, triangles, neighbors, backend=backend)

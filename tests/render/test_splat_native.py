@@ -6,7 +6,7 @@ import pytest
 import torch
 from splat_scenes import INPUTS, degenerate_scene, draw_with_gradients, random_scene
 
-from splatsmith.render import native
+from splatsmith.render import native, splat
 
 SCENES = {
     "one": {"count": 1},
@@ -128,3 +128,17 @@ def test_many_drawings_at_once_do_not_share_memory(gen):
         alone = scene.draw(tensors, "native").color.square().sum()
         for a, b in zip(late, torch.autograd.grad(alone, tensors), strict=True):
             assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("part", ["alpha", "depth"])
+def test_a_background_that_nothing_asks_about_has_no_gradient(gen, part):
+    scene = random_scene(gen, count=30, width=20, height=20, background="picture")
+    background = scene.background.clone().requires_grad_()
+    means = scene.means.clone().requires_grad_()
+    shown = splat(
+        means, scene.quats, scene.scales, scene.opacities, scene.sh, scene.cameras,
+        background=background, backend="native",
+    )  # fmt: skip
+    getattr(shown, part).mean().backward()
+    assert means.grad.abs().sum() > 0
+    assert background.grad is None or not background.grad.any()

@@ -194,3 +194,33 @@ def test_things_are_described(gen):
 def test_impossible_numbers_are_refused(keywords, message):
     with pytest.raises(InputError, match=message):
         Points(**keywords)
+
+
+def octahedron(reach=1.0, at=(0.0, 0.0, 0.0)):
+    corners = torch.eye(3).repeat_interleave(2, 0) * torch.tensor([1.0, -1] * 3)[:, None]
+    faces = [[a, b, c] for a in (0, 1) for b in (2, 3) for c in (4, 5)]
+    outward = [f if (f[0] + f[1] + f[2]) % 2 == 0 else f[::-1] for f in faces]
+    return Mesh.colored(corners * reach + torch.tensor(at), torch.tensor(outward))
+
+
+@pytest.mark.parametrize("turned", [(False,), (True,), (False, True)])
+def test_parts_whose_faces_look_inward_are_turned(turned, gen):
+    parts = []
+    for place, inward in enumerate(turned):
+        part = octahedron(0.35, (1.0 * place - 0.5, 0.0, 0.0))
+        faces = part.faces.flip(1) if inward else part.faces
+        parts.append(Mesh.colored(part.vertices.detach(), faces))
+    found = as_tetrahedra(Surface(tuple(parts)), 32, gen).mesh().vertices
+    reach = torch.stack([found[:, 0].amin(), found[:, 0].amax()])
+    expected = torch.tensor([-0.85, len(turned) - 1.65])
+    torch.testing.assert_close(reach, expected, atol=0.05, rtol=0)
+
+
+def test_what_fits_becomes_tetrahedra_though_it_reaches_the_grid_s_end(gen):
+    for given in (
+        Surface((octahedron(1.0),)),
+        begin(Ball(count=400, radius=1.0, opacity=0.9, falloff="constant"), gen),
+    ):
+        found, said = fitted(given, 0.9)
+        assert said == "which fits"
+        assert len(as_tetrahedra(found, 32, gen).mesh().faces) > 100

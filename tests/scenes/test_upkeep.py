@@ -306,8 +306,10 @@ def test_growth_follows_its_generator():
 def test_the_state_comes_back_to_the_bit():
     _, _, state = make([0.01] * 3)
     saw(state, [0.1, 0.2, 0.3])
+    state.seen[0], state.radius[1] = 7, 0.5
     saved = {name: value.clone() for name, value in state.state().items()}
     again = UpkeepState.from_state(saved)
+    assert all(torch.equal(saved[name], value) for name, value in again.state().items())
     observe(again, picture([[1.0] * 3], 4, 4), torch.ones(1, 3, 2))
     assert all(torch.equal(saved[name], value) for name, value in state.state().items())
     for bad in ({}, saved | {"seen": torch.zeros(2)}):
@@ -347,3 +349,10 @@ def test_clones_and_splits_do_not_disturb_a_run_that_goes_on(gen):
         errors[grows] = loss.item()
         assert scene.count == (60 if grows else 12)
     assert errors[True] < 0.9 * errors[False]
+
+
+def test_nothing_is_reset_from_stop_on():
+    assert not Upkeep(start=100, stop=500, reset_at=600).resets(600)
+    assert Upkeep(start=100, stop=700, reset_at=600).resets(600)
+    with pytest.raises(InputError, match="reset_at is 600, but"):
+        Upkeep(start=100, stop=500, reset_at=600).check_run(1000)

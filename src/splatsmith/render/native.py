@@ -132,6 +132,8 @@ class _Splat(torch.autograd.Function):
             torch.empty(tensor.shape) if tensor is not None and needed else None
             for tensor, needed in zip(tensors, wanted, strict=True)
         ]
+        if grads[0] is None and outputs[5] is not None:
+            outputs[5].zero_()  # only color shows the background, and nobody asks about it
         arrays = (*map(_bare, grads[:3]), *map(_bare, outputs))
         _splat.backward(ctx.state, *inputs, *arrays, torch.get_num_threads())
         return *outputs, None

@@ -91,6 +91,12 @@ def interpolate(
             f"Attributes of {attributes.shape[0]} views do not fit fragments of "
             f"{fragments.triangle.shape[0]}; give one set for all, or one for each."
         )
+    last = int(fragments.triangle.max()) if fragments.triangle.numel() else -1
+    if last >= len(faces):
+        raise InputError(
+            f"The fragments show triangle {last}, and there are {len(faces)} faces; give as "
+            "many as were rasterized."
+        )
     _check_same("attributes", attributes, fragments.barycentric)
     draw = raster_native if _native(attributes, backend) else raster_reference
     return draw.interpolate(attributes, faces.long(), fragments.triangle, fragments.barycentric)
@@ -130,6 +136,14 @@ def antialias(
     """
     _check_same("color", color, fragments.barycentric)
     _check_same("clip", clip, fragments.barycentric)
+    check_faces(faces, clip.shape[1])
+    there = fragments.triangle.shape
+    if color.shape[:3] != there or len(clip) != there[0] or neighbors.shape != faces.shape:
+        raise InputError(
+            f"Color of {tuple(color.shape[:3])}, corners of {len(clip)} views and neighbors "
+            f"of {len(neighbors)} faces do not fit fragments of {tuple(there)} and "
+            f"{len(faces)} faces."
+        )
     draw = raster_native if _native(color, backend) else raster_reference
     return draw.antialias(
         color, fragments.triangle, fragments.depth, clip, faces.long(), neighbors

@@ -147,6 +147,11 @@ def mesh_to_tetrahedra(mesh: Mesh, resolution: int = 64) -> Tetrahedra:
     inner = Lattice((half - BOUND,) * 3, (BOUND - half,) * 3, (cubes,) * 3)
     centers = signed_distance(vertices, faces, inner, band)
     sdf = torch.cat([corners.reshape(-1), centers.reshape(-1)])
+    if not bool((sdf < 0).any()):
+        raise InputError(
+            "The mesh holds nothing: its faces look inward, or it is thinner than the grid's "
+            f"cubes of {at.cube:.2g}; turn its faces, or take more of them by `resolution`."
+        )
     colors = torch.zeros_like(at.points)
     near = sdf.abs() < band
     colors[near] = _logits_of_nearest(mesh, at.points[near])

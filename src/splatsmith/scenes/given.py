@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from splatsmith.errors import InputError
@@ -17,7 +17,7 @@ from splatsmith.scenes import transforms
 from splatsmith.scenes.clouds import Cloud, grown, thinned
 from splatsmith.scenes.convert import mesh_to_gaussians, mesh_to_tetrahedra
 from splatsmith.scenes.gaussians import PARAMETERS, Gaussians
-from splatsmith.scenes.handover import ToTetrahedra, converted
+from splatsmith.scenes.handover import ToTetrahedra, converted, within_grid
 from splatsmith.scenes.mesh import Mesh
 from splatsmith.scenes.point_starts import PointNumbers, splats_of
 from splatsmith.scenes.tetrahedra import Tetrahedra
@@ -109,7 +109,7 @@ def as_tetrahedra(given: Given, resolution: int, generator: torch.Generator) -> 
             "or splats, or take a recipe of Gaussians such as --recipe quick."
         )
     if isinstance(given, Surface):
-        return mesh_to_tetrahedra(_welded(given), resolution)
+        return mesh_to_tetrahedra(within_grid(_welded(given)), resolution)
     found = converted(ToTetrahedra(resolution=resolution), given, generator)
     assert isinstance(found, Tetrahedra)
     return found
@@ -148,7 +148,9 @@ def _welded(surface: Surface) -> Mesh:
         basis = torch.nn.functional.one_hot(corner % 3, 3).to(places)
         colors.append(part.paint.color(Hits(places, corner // 3, basis), part.faces))
         vertices.append(places)
-        faces.append(part.faces + before)
+        # Files of strangers have parts whose faces look inward.
+        outward = part.faces if _volume(places, part.faces) >= 0 else part.faces.flip(1)
+        faces.append(outward + before)
         before += len(places)
     unique, place = torch.cat(vertices).unique(dim=0, return_inverse=True)
     total = unique.new_zeros(len(unique), 4)
@@ -157,6 +159,12 @@ def _welded(surface: Surface) -> Mesh:
     corners = place[torch.cat(faces)]
     whole = corners[(corners != corners.roll(1, dims=1)).all(dim=1)]
     return Mesh.colored(unique, whole, (total[:, :3] / total[:, 3:]).detach())
+
+
+def _volume(vertices: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces 3"]) -> float:
+    """What a closed surface holds, negative if its faces look inward."""
+    one, two, three = vertices.double()[faces].unbind(dim=1)
+    return float((one * torch.linalg.cross(two, three)).sum() / 6)
 
 
 def _mapped(given: Cloud | Surface, change: Callable[[Tensor], Tensor]) -> Cloud | Surface:

@@ -20,11 +20,12 @@ from splatsmith.scenes.field import Field
 from splatsmith.scenes.gaussians import Gaussians
 from splatsmith.scenes.kinds import Kind, Scene, check_resolution
 from splatsmith.scenes.mesh import Mesh
-from splatsmith.scenes.tetrahedra import Tetrahedra
+from splatsmith.scenes.tetrahedra import BOUND, Tetrahedra
 
 FIELD_LEVEL = 10.0  # density per world unit that counts as surface, as in Magic3D's remakes
 SPLAT_LEVEL = 0.5  # of the sum of opacities; 1 in DreamGaussian, whose splats are larger
 HANDED_OUT = 20_000  # splats of a scene that is of another kind
+WITHIN = 0.98  # of the grid's half side, to which what is too large is brought
 FINE = 96  # cells a side of the grid in which a field's surface is looked for
 
 
@@ -78,13 +79,21 @@ def converted(settings: Convert, scene: Scene, generator: torch.Generator) -> Sc
             return field_to_tetrahedra(
                 scene.density, level, resolution=settings.resolution, color=colors_of(scene)
             )
-        return mesh_to_tetrahedra(surface_of(scene, FINE), settings.resolution)
+        return mesh_to_tetrahedra(within_grid(surface_of(scene, FINE)), settings.resolution)
     if isinstance(settings, ToMesh):
         return surface_of(scene, settings.resolution)
     if isinstance(scene, Gaussians):
         return scene
     mesh = surface_of(scene, FINE)
     return mesh_to_gaussians(mesh, settings.count, generator, opacity=settings.opacity)
+
+
+def within_grid(mesh: Mesh) -> Mesh:
+    """The mesh, made smaller if a corner lies where a grid of tetrahedra ends."""
+    reach = float(mesh.vertices.detach().abs().max())
+    if reach < BOUND:
+        return mesh
+    return Mesh(mesh.vertices.detach() * (WITHIN * BOUND / reach), mesh.faces, mesh.paint)
 
 
 def handed_out(scene: Scene, generator: torch.Generator) -> Gaussians:

@@ -79,8 +79,8 @@ class Upkeep:
 
     def resets(self, step: int) -> bool:
         """Whether opacity is reset at this step."""
-        periodic = self.reset_every > 0 and step % self.reset_every == 0 and step < self.stop
-        return step > 0 and (periodic or step == self.reset_at)
+        periodic = self.reset_every > 0 and step % self.reset_every == 0
+        return 0 < step < self.stop and (periodic or step == self.reset_at)
 
     def check_run(self, steps: int) -> None:
         """Refuse settings of which a part could never act within `steps` steps.
@@ -89,7 +89,7 @@ class Upkeep:
         """
         limits = {
             "start": (self.start, min(self.stop, steps)),
-            "reset_at": (self.reset_at, steps),
+            "reset_at": (self.reset_at, min(self.stop, steps)),
             "reset_every": (self.reset_every, min(self.stop, steps)),
         }
         for name, (value, end) in limits.items():

@@ -36,6 +36,8 @@ from splatsmith.priors.pretrained.text import Reader, Told, wordings
 from splatsmith.priors.protocol import Sight
 from splatsmith.prompts.prompt import Prompt
 
+ZEROS_FOR_NOTHING = "force_zeros_for_empty_prompt"  # in SDXL's model_index.json
+
 
 class PretrainedPrior:
     """Published weights behind the `Prior` protocol; make it with `open_pretrained`.
@@ -78,8 +80,8 @@ class PretrainedPrior:
             folder=folder,
             encoders=tuple(pair for pair in family.encoders if folder.has(pair[1])),
             read=family.read,
-            # What else decides how a text is read: what SDXL is told where nothing is said.
-            form=f"{family.name} {folder.index.get('force_zeros_for_empty_prompt', '')}".rstrip(),
+            # SDXL's index says whether no text is zeros, or the words of "".
+            form=f"{family.name} {folder.index.get(ZEROS_FOR_NOTHING, '')}".strip(),
             works=torch.device("cpu") if apart else self.device,
             dtype=torch.bfloat16 if apart else self.dtype,
             device=self.device,
@@ -262,10 +264,8 @@ class PretrainedPrior:
         learned = self.facts.learned_guidance
         if learned is None or not learned[0] <= scale <= learned[1]:
             return False
-        empty = condition.empty_rows
-        return all(
-            torch.equal(row, empty[name]) for name, row in condition.negative_rows.items()
-        )
+        negative, empty = condition.negative_rows, condition.empty_rows
+        return all(torch.equal(row, empty[name]) for name, row in negative.items())
 
     @torch.no_grad()
     def predict_guided(
