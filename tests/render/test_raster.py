@@ -358,7 +358,7 @@ def test_what_does_not_belong_together_is_refused_before_memory_is_read(gen, bac
     with pytest.raises(InputError, match="The fragments show triangle"):
         interpolate(colors, faces[:1], shown, backend=backend)
     picture = interpolate(colors, faces, shown, backend=backend)
-    around = face_neighbors(faces)
+    around = face_neighbors(faces, len(vertices))
     for other in (
         (picture[:1], clip, faces, around),
         (picture, clip[:1], faces, around),
