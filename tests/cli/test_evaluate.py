@@ -17,6 +17,7 @@ from splatsmith.evaluate.evaluators import Judgement
 from splatsmith.evaluate.lists import Job
 from splatsmith.evaluate.record import read_records
 from splatsmith.evaluate.report import CAVEAT
+from splatsmith.evaluate.turning import turning_cameras
 from splatsmith.optimize.signals import Interrupted
 from splatsmith.recipes.load import load_recipe, recipe_names
 from splatsmith.scenes import Ball, begin
