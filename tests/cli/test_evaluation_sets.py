@@ -25,3 +25,14 @@ def test_true_objects_are_near_and_noise_is_named():
 def test_a_single_prompt_is_no_set():
     pictures = {Job("a red dog", 0): views_of(truth("a red dog", 9))}
     assert resemblance_lines(load_e1(), PROMPTS, 1, pictures) == []
+
+
+def test_a_failed_run_is_no_other_object():
+    """Blank pictures differ from every object; that is not what diversity means."""
+    one = PromptList("P-one", "one of them", ("a red dog",))
+    pictures = {Job("a red dog", seed): views_of(truth("a red dog", seed)) for seed in (0, 1)}
+    (told,) = diversity_lines(one, 2, pictures)
+    assert "0.00" not in told
+    pictures[Job("a red dog", 1)] = views_of(None)
+    (failed,) = diversity_lines(one, 2, pictures)
+    assert "0.00" in failed

@@ -226,3 +226,21 @@ def test_a_picture_alone_is_enough_for_a_run(recipe: str) -> None:
     plan = make_plan("", 0, load_recipe(recipe), None, nearest=False, image=seen)
     assert sees_image(plan.prior.prior)
     assert plan.prior.source == "embedded-zero123"
+
+
+@pytest.mark.parametrize("which", ["text", "negative"])
+def test_a_prompt_that_would_not_be_heard_to_its_end_is_refused(which: str) -> None:
+    """Words that it does not know take no room; those of views do."""
+    prior = load_embedded(shipped_weights())
+    heard, spoken = "a red dog and " * 5 + "a hat", "a red dog and " * 6
+    prior.check_words(Prompt(**{"text": "a dog", which: heard + " abracadabra" * 5}))
+    with pytest.raises(
+        InputError, match='hears 22 words at most, and "a red dog and .* has 24'
+    ):
+        prior.check_words(Prompt(**{"text": "a dog", which: spoken}))
+
+
+def test_a_plan_refuses_a_prompt_that_is_too_long() -> None:
+    spoken = " and ".join(["a red dog"] * 7)
+    with pytest.raises(InputError, match="hears 22 words at most"):
+        make_plan(spoken, 0, load_recipe("quick"), "embedded", nearest=True)

@@ -170,6 +170,8 @@ def test_training_saves_resumes_and_ends_in_a_usable_file(tmp_path, gen):
     assert again == path
     resumed, _ = load_pupil(tmp_path, BRIEF.shape, "cpu")
     assert resumed.step > state.step
+    with pytest.raises(InputError, match="begun with another --seed"):
+        train_evaluator(replace(BRIEF, seed=5), tmp_path, resume=True)
     pictures = torch.rand(2, 96, 96, 3, generator=gen)
     for evaluator in (load_e1(path), load_e2(path)):
         found = evaluator.judge(pictures, "dog")

@@ -203,3 +203,13 @@ def test_every_caption_word_is_in_the_vocabulary() -> None:
     assert set(word_table().words) <= vocabulary.words
     assert len(word_table().words) + 1 <= DenoiserShape().vocabulary
     assert json.loads(vocabulary.to_json())["kinds"]["object"]
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_training_goes_on_only_as_what_it_was_begun_as(tmp_path: Path) -> None:
+    brief = replace(BRIEF, minutes=0.005, small_share=0.0)
+    train_prior(brief, tmp_path)
+    with pytest.raises(InputError, match="was begun with --seed 0; resume it with that seed"):
+        train_prior(replace(brief, seed=1), tmp_path, resume=True)
+    with pytest.raises(InputError, match="holds a training of 'pixel', not of 'photo'"):
+        train_prior(replace(brief, kind="photo"), tmp_path, resume=True)

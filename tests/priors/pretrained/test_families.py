@@ -186,6 +186,8 @@ def test_flux(tmp_path, gen, dev):
         ).sample
     told = pipeline._unpack_latents(told, 64, 64, 2)
     assert prior.guides(condition, 3.5) is dev
+    unwanted = prior.condition(Prompt(text="a Red ball", negative="a cube"), CAMERAS)
+    assert not prior.guides(unwanted, 3.5)  # one pass does not hear what is unwanted
     one_pass = guided(prior, x_t, t, condition, 3.5 if dev else 1.0, one_pass=True)
     torch.testing.assert_close(one_pass.flow, told, atol=1e-5, rtol=1e-4)
 

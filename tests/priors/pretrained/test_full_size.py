@@ -4,6 +4,7 @@ import published
 import pytest
 import torch
 
+from splatsmith.errors import InputError
 from splatsmith.priors.pretrained import PriorOptions, open_pretrained
 from splatsmith.priors.pretrained.memory import GIB, numbers_in
 from splatsmith.priors.pretrained.parts import empty_model
@@ -131,3 +132,13 @@ def test_the_estimate_at_full_size(tmp_path):
     assert need.text == 2 * 123_060_480
     assert 0.5 * GIB < need.step < 3 * GIB
     assert prior.autoencoder_dtype == torch.float16
+
+
+@pytest.mark.parametrize("name", ["stable-diffusion-3", "flux-dev"])
+def test_networks_of_patches_take_sizes_of_whole_patches(name, tmp_path):
+    published.write_folder(tmp_path, name)
+    for tokenizer in ("tokenizer", "tokenizer_2", "tokenizer_3"):
+        (tmp_path / tokenizer).mkdir()
+    with pytest.raises(InputError, match="multiples of 16 as size, got 520"):
+        open_pretrained(str(tmp_path), PriorOptions(size=520))
+    assert open_pretrained(str(tmp_path), PriorOptions(size=528)).resolution == 66

@@ -7,9 +7,11 @@ import huggingface_hub
 import pytest
 import tiny
 import tiny_views
+import torch
 from huggingface_hub import errors
 
 from splatsmith.errors import InputError
+from splatsmith.optimize.priors import opened
 from splatsmith.priors.pretrained import PUBLISHED, is_published, open_pretrained
 from splatsmith.priors.pretrained.hub import HUB_ID
 
@@ -135,3 +137,16 @@ def test_online_only_the_needed_files_are_asked_for(saved, monkeypatch, make):
     assert asked["name"] == "a/b"
     assert "unet/diffusion_pytorch_model.safetensors" in asked["files"]
     assert not [name for name in asked["files"] if name.endswith((".bin", ".ckpt", ".py"))]
+
+
+def test_what_a_short_name_brings_is_kept_with_its_run(saved, hub_cache):
+    """Else a run that is resumed by its address would ask at every noise level."""
+    cached(saved(tiny.stable_diffusion), hub_cache, PUBLISHED["sd-turbo"].ids[0])
+    named, _ = opened("sd-turbo")
+    assert named.options == {"few_steps": 4}
+    again, _ = opened(named.source, named.options)
+    t = torch.tensor([0.4])
+    for prior in (named.prior, again.prior):
+        torch.testing.assert_close(prior.schedule.known(t), torch.tensor([0.499]))
+    said, _ = opened("sd-turbo", ["few_steps=2"])
+    assert said.options == {"few_steps": 2}
