@@ -234,9 +234,7 @@ def test_a_prompt_that_would_not_be_heard_to_its_end_is_refused(which: str) -> N
     prior = load_embedded(shipped_weights())
     heard, spoken = "a red dog and " * 5 + "a hat", "a red dog and " * 6
     prior.check_words(Prompt(**{"text": "a dog", which: heard + " abracadabra" * 5}))
-    with pytest.raises(
-        InputError, match='hears 22 words at most, and "a red dog and .* has 24'
-    ):
+    with pytest.raises(InputError, match=r"hears 22 words .* has 24"):
         prior.check_words(Prompt(**{"text": "a dog", which: spoken}))
 
 

@@ -192,10 +192,7 @@ def value_of(text: str, place: Place) -> Any:
         return text
     try:
         table = tomllib.loads(f"value = {text}")
-    except (
-        ValueError,
-        RecursionError,
-    ):  # a number of thousands of digits is no TOMLDecodeError
+    except (ValueError, RecursionError):  # the first for a number of thousands of digits, too
         place.fail(f"{show(text)} is no TOML value.")
     if set(table) != {"value"}:
         place.fail(f"{show(text)} is more than one value.")

@@ -74,3 +74,12 @@ def test_conditions_join_and_turn(saved):
     cube = prior.reader.rows(["a cube"])["words"]
     torch.testing.assert_close(negative.rows["words"], cube.expand(3, -1, -1))
     assert not torch.equal(condition.rows["words"][0], condition.rows["words"][2])
+
+
+def test_whether_nothing_is_read_belongs_to_the_key(tmp_path):
+    """SDXL's index may be changed beside the same weights."""
+    tiny.sdxl(tmp_path)
+    nothing = open_pretrained(str(tmp_path)).reader.rows([""])["words"]
+    assert not nothing.any()
+    tiny.edit_json(tmp_path / "model_index.json", force_zeros_for_empty_prompt=False)
+    assert open_pretrained(str(tmp_path)).reader.rows([""])["words"].any()

@@ -37,6 +37,13 @@ class ModelFolder:
         return read_json(self.root / INDEX)
 
     @property
+    def empty_is_zeros(self) -> bool:
+        """Whether no text is told as zeros and not as the words of ""; SDXL's index says so."""
+        if not (self.root / INDEX).is_file():
+            return True  # a single checkpoint in the layout of its authors
+        return bool(self.index.get("force_zeros_for_empty_prompt", True))
+
+    @property
     def pipeline(self) -> str:
         """Class name of the pipeline that the parts belong to."""
         return pipeline_name(self.index)

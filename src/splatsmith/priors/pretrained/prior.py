@@ -36,8 +36,6 @@ from splatsmith.priors.pretrained.text import Reader, Told, wordings
 from splatsmith.priors.protocol import Sight
 from splatsmith.prompts.prompt import Prompt
 
-ZEROS_FOR_NOTHING = "force_zeros_for_empty_prompt"  # in SDXL's model_index.json
-
 
 class PretrainedPrior:
     """Published weights behind the `Prior` protocol; make it with `open_pretrained`.
@@ -80,8 +78,7 @@ class PretrainedPrior:
             folder=folder,
             encoders=tuple(pair for pair in family.encoders if folder.has(pair[1])),
             read=family.read,
-            # SDXL's index says whether no text is zeros, or the words of "".
-            form=f"{family.name} {folder.index.get(ZEROS_FOR_NOTHING, '')}".strip(),
+            form=family.name if folder.empty_is_zeros else f"{family.name}, empty read",
             works=torch.device("cpu") if apart else self.device,
             dtype=torch.bfloat16 if apart else self.dtype,
             device=self.device,

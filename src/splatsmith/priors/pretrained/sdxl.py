@@ -59,7 +59,7 @@ def read(folder: ModelFolder, encoders: Mapping[str, Encoder], text: str) -> dic
         clip_middle(encoders[part], text, length) for part in TEXTS
     )
     rows = {"words": torch.cat([first, second], dim=-1), "sentence": sentence}
-    if not text and folder.index.get("force_zeros_for_empty_prompt", True):
+    if not text and folder.empty_is_zeros:
         return {name: torch.zeros_like(row) for name, row in rows.items()}
     return rows
 
