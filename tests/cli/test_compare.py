@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from splatsmith.cli import comparison
-from splatsmith.cli.comparison import Comparison, costs_of
+from splatsmith.cli.comparison import Comparison, costs_of, origin_of
 from splatsmith.cli.main import main
 from splatsmith.cli.pages import check_page, put_section
 from splatsmith.errors import InputError
@@ -110,6 +110,23 @@ def test_costs_are_means_over_the_runs_that_did_not_fail(tmp_path):
     assert costs.peak_mib == 90
     assert costs.parameters == 100.5
     assert costs.views_per_second == pytest.approx(40 / 1.0)
+
+
+def test_recipes_that_asked_another_prior_are_named():
+    runs = [
+        [
+            Record(
+                kind="run", prompt="a", seed=0, split="dev", seconds=1.0, peak_mib=1,
+                failure="", origin=Origin(
+                    recipe=name, recipe_sha256="", prior=prior, prior_sha256="",
+                    evaluators=("E1", "E2"), lists_sha256="0" * 64,
+                ),
+            )
+        ]
+        for name, prior in (("quick", "v2"), ("mvdream", "views"), ("sjc", "v2"))
+    ]  # fmt: skip
+    (line,) = origin_of(["quick", "mvdream", "sjc"], runs)
+    assert line.startswith("- prior v2, and of mvdream views; evaluators E1, E2; lists 000")
 
 
 def test_without_prompts_eight_of_those_that_may_be_tuned_on_are_made(tmp_path):

@@ -155,7 +155,7 @@ def table(wanted: Comparison, benches: Sequence[Bench], notes: Sequence[str]) ->
         ]
         for name, cost in zip(names, costs, strict=True)
     ]
-    lines += ["", *_grid(titles, rows), "", *_origin(runs[0][0]), *(f"- {n}" for n in notes)]
+    lines += ["", *_grid(titles, rows), "", *origin_of(names, runs), *(f"- {n}" for n in notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -209,11 +209,17 @@ def _asked(wanted: Comparison) -> str:
     return f"{prompts} prompts {which}, {wanted.seeds} seed(s) each{changed}"
 
 
-def _origin(record: Record) -> list[str]:
-    origin = record.origin
+def origin_of(names: Sequence[str], runs: Sequence[Sequence[Record]]) -> list[str]:
+    """Where the runs came from; what another prior was asked about is named."""
+    first = runs[0][0].origin
+    others: dict[str, list[str]] = {}
+    for name, each in zip(names, runs, strict=True):
+        others.setdefault(each[0].origin.prior, []).append(name)
+    del others[first.prior]
+    told = "".join(f", and of {', '.join(them)} {prior}" for prior, them in others.items())
     return [
-        f"- prior {origin.prior}; evaluators {', '.join(origin.evaluators)}; lists "
-        f"{origin.lists_sha256[:12]}; version {origin.version}, commit {origin.commit}"
+        f"- prior {first.prior}{told}; evaluators {', '.join(first.evaluators)}; lists "
+        f"{first.lists_sha256[:12]}; version {first.version}, commit {first.commit}"
     ]
 
 
