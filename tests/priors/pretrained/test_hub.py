@@ -4,6 +4,7 @@ import shutil
 from types import SimpleNamespace
 
 import huggingface_hub
+import huggingface_hub.constants
 import pytest
 import tiny
 import tiny_views
@@ -150,3 +151,4 @@ def test_what_a_short_name_brings_is_kept_with_its_run(saved, hub_cache):
         torch.testing.assert_close(prior.schedule.known(t), torch.tensor([0.499]))
     said, _ = opened("sd-turbo", ["few_steps=2"])
     assert said.options == {"few_steps": 2}
+    assert said.name == named.name.replace("few_steps=4", "few_steps=2") != named.name

@@ -88,7 +88,13 @@ class PretrainedPrior:
     def name(self) -> str:
         """Name, start of the hash, and what else decides the bytes of its answers."""
         how = f"{str(self.dtype).removeprefix('torch.')} {self.options.memory} {self.size}"
-        return f"{self.folder.title} {self.sha256[:12]} {how}"
+        usual = PriorOptions()
+        changed = [
+            f" {option}={value}"
+            for option in ("prediction", "few_steps", "control_scale", "pose", "low_noise")
+            if (value := getattr(self.options, option)) != getattr(usual, option)
+        ]
+        return f"{self.folder.title} {self.sha256[:12]} {how}{''.join(changed)}"
 
     @property
     def half(self) -> bool:
