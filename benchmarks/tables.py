@@ -35,7 +35,7 @@ from splatsmith.memory import keep_memory
 
 HERE = Path(__file__).parent
 COLUMNS = ("PR@1 (E1)", "PR@1 (E2)", "PRview (E1)", "Janus rate", "T", "IoU*", "PSNR*, dB")
-MORE = ("dE", "Float", "Haze, %", "failed", "splats")  # seconds are for `compare`
+MORE = ("dE", "dE*", "Float", "Haze, %", "failed", "splats")  # seconds are for `compare`
 SHARES = {"E1 JR", "E1 PR@1", "E2 PR@1", "Fail"}
 
 

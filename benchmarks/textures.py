@@ -33,7 +33,11 @@ from splatsmith.recipes.load import load_recipe, overridden, recipe_toml
 from splatsmith.recipes.schema import Recipe
 
 HERE = Path(__file__).resolve().parent
-MEASURES = {"dE": ("color error dE", "lower"), "PSNR*": ("PSNR*, dB", "higher")}
+MEASURES = {
+    "dE": ("color error dE", "lower"),
+    "dE*": ("color error dE*", "lower"),
+    "PSNR*": ("PSNR*, dB", "higher"),
+}
 Row = dict[str, Any]
 
 

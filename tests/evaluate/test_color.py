@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from splatsmith.evaluate.color import color_distance, lab_from_rgb
+from splatsmith.evaluate.color import color_difference, color_distance, lab_from_rgb
 from splatsmith.toybox import COLORS
 
 # Bruce Lindbloom's CIE color calculator, sRGB, D65.
@@ -54,3 +54,29 @@ def test_only_the_mask_counts():
     assert color_distance(pixels, torch.tensor([True, False]), red) < 1e-3
     assert color_distance(pixels, torch.tensor([False, True]), red) > 50
     assert color_distance(pixels, torch.tensor([False, False]), red) is None
+
+
+def test_two_pictures_differ_by_their_colors_and_not_by_where_the_light_falls(gen):
+    color = torch.rand(6, 7, 3, generator=gen) * 0.2 + torch.tensor([0.7, 0.2, 0.1])
+    where = torch.rand(6, 7, generator=gen) > 0.4
+    everywhere = torch.ones(6, 7, dtype=torch.bool)
+    assert color_difference(color, color, where) == 0
+    red = torch.tensor([0.8, 0.3, 0.2]).expand(6, 7, 3)
+    light = torch.linspace(0.3, 1.0, 42).view(6, 7, 1)
+    shaded = srgb(linear(red) * light)
+    assert color_difference(shaded, shaded.flip(0, 1), everywhere) == pytest.approx(0, abs=1e-3)
+    middle = srgb(linear(red) * light.median())
+    assert color_difference(shaded, middle, everywhere) == pytest.approx(0, abs=1e-3)
+    assert color_difference(shaded, srgb(linear(shaded) * 0.5), everywhere) > 5  # too dark
+    changed = torch.where(where[..., None], color, 1 - color)
+    assert color_difference(changed, color, where) == 0
+    assert color_difference(color, color, where & ~where) is None
+
+
+def linear(color):
+    """Linear light of display-referred sRGB."""
+    return torch.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
+
+
+def srgb(light):
+    return torch.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)

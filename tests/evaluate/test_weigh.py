@@ -52,6 +52,7 @@ def test_a_true_object_is_like_itself(metrics):
     assert metrics["CD*"] < 2e-3
     assert metrics["Haze"] < 1e-3
     assert metrics["dE"] < 22  # The light is in it; the palette is unlit.
+    assert metrics["dE*"] < 10
     assert metrics["Float"] < 1e-4
     assert (metrics["Pieces"], metrics["Needle"], metrics["VDI"]) == (1, 0, 0)
 
@@ -111,6 +112,7 @@ def test_faults_put_in_on_purpose_are_seen(duck, metrics, evaluators, gen):
     blue = as_gaussians(build("duck", color="blue"), gen, 3000)
     wrong = weigh(blue, PROMPT, [], gen)
     assert wrong["dE"] > metrics["dE"] + 40
+    assert wrong["dE*"] > metrics["dE*"] + 40
     assert wrong["PSNR*"] < metrics["PSNR*"] - 3
 
 
@@ -158,6 +160,7 @@ def test_two_things_are_weighed_by_their_geometry_and_by_being_found(duck, evalu
     assert set(read) == {f"{kind} {name}" for kind in ("E1", "E2") for name in BOTH}
     assert not any(read.values())  # The fake evaluators see one thing only.
     assert found["dE"] is None
+    assert found["dE*"] is None
     assert 0 < found["IoU*"] < 0.85
 
 

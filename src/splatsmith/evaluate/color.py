@@ -44,3 +44,28 @@ def color_distance(
     lab = lab_from_rgb(color[where])
     lab[:, 0] = lab[:, 0].median()
     return float((lab - lab_from_rgb(lab.new_tensor(palette))).norm(dim=-1).mean())
+
+
+def color_difference(
+    color: Float[Tensor, "*batch 3"],
+    truth: Float[Tensor, "*batch 3"],
+    where: Bool[Tensor, "*batch"],
+) -> float | None:
+    """Mean distance (Delta E, CIE 1976) of the pixels of a mask to those of another picture.
+
+    Every pixel of either picture is first taken as in the light under which it would have the
+    median lightness of that picture: light that is s times as strong multiplies a*, b* and
+    L* + 16 by the cube root of s. None if the mask is empty.
+    """
+    if not bool(where.any()):
+        return None
+    ours, theirs = evenly_lit(color[where]), evenly_lit(truth[where])
+    return float((ours - theirs).norm(dim=-1).mean())
+
+
+def evenly_lit(color: Float[Tensor, "pixels 3"]) -> Float[Tensor, "pixels 3"]:
+    """L*a*b* of pixels as if light fell on all of them so that they were equally light."""
+    lab = lab_from_rgb(color)
+    lightness = lab[:, :1] + 16
+    middle = lightness.median()
+    return torch.cat([middle.expand_as(lightness) - 16, lab[:, 1:] * middle / lightness], dim=1)

@@ -124,8 +124,8 @@ def _origin(roll: RollUp) -> list[str]:
         f"recipe {', '.join(recipes)}; prior {', '.join(priors)}",
         f"splatsmith {', '.join(code)}",
         "Intervals are of 95 %: Wilson's for shares, bootstrap over prompts for means. "
-        "Means of dE, CD* and Haze are over the objects that there are; a failed run counts as "
-        "0 in all else, as Janus and as floating.",
+        "Means of dE, dE*, CD* and Haze are over the objects that there are; a failed run "
+        "counts as 0 in all else, as Janus and as floating.",
         "Janus rate, T and S are over snowman, chair, dog, duck, fish and airplane only.",
     ]
     if roll.agreement is not None:

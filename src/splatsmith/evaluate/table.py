@@ -57,6 +57,7 @@ LOOK = (
     Column("T", "E1 T", "mean", janus=True),
     Column("S", "E1 S", "mean", janus=True),
     Column("dE", "dE", "mean", 1),
+    Column("dE*", "dE*", "mean", 1),
     Column("IoU*", "IoU*", "mean", 3),
     Column("CD* x 1000", "CD*", "mean", 2),
     Column("F*", "F*", "mean", 3),

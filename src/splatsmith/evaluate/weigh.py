@@ -13,7 +13,7 @@ from torch import Tensor
 
 from splatsmith.cameras import Cameras
 from splatsmith.errors import InputError
-from splatsmith.evaluate.color import color_distance
+from splatsmith.evaluate.color import color_difference, color_distance
 from splatsmith.evaluate.evaluators import Evaluator
 from splatsmith.evaluate.geometry import Pair, aligned, likeness, psnr, similarity
 from splatsmith.evaluate.halves import both_found, halves
@@ -179,7 +179,8 @@ def weigh_likeness(scene: Drawable, asked: Wanted, generator: torch.Generator) -
     """
     match = best_match(scene, asked)
     if match is None:
-        return {"IoU*": 0.0, "PSNR*": 0.0, "F*": 0.0, "CD*": None, "Haze": None, "dE": None}
+        nothing = dict.fromkeys(("CD*", "Haze", "dE", "dE*"))
+        return {"IoU*": 0.0, "PSNR*": 0.0, "F*": 0.0, **nothing}
     pair = aligned(scene, match)
     found = likeness(scene, match, pair, generator)
     return {
@@ -188,7 +189,7 @@ def weigh_likeness(scene: Drawable, asked: Wanted, generator: torch.Generator) -
         "CD*": found.chamfer,
         "F*": found.fscore,
         "Haze": found.haze,
-        "dE": _color_distance(pair, match, asked),
+        **_color_distances(pair, match, asked),
     }
 
 
@@ -204,14 +205,21 @@ def _sameness(seen: Seen, shown: Toy, cameras: Cameras) -> Metrics:
     }
 
 
-def _color_distance(pair: Pair, match: Match, asked: Wanted) -> float | None:
-    """Of what covers the pixels where the true instance shows its main color."""
+def _color_distances(pair: Pair, match: Match, asked: Wanted) -> Metrics:
+    """Of what covers the pixels where the true instance shows its main color.
+
+    dE to the palette's color, which no light falls on, and dE* to what the instance shows.
+    """
     if not isinstance(match.toy, ToyObject):
-        return None
+        return {"dE": None, "dE*": None}
     alpha, part = pair.scene.alpha, pair.truth.part
     main = main_paint(match.toy)[part.clamp_min(0)] & (part >= 0)
+    where = main & (alpha[..., 0] > COVERED)
     color = pair.scene.color / alpha.clamp_min(COVERED)
-    return color_distance(color, main & (alpha[..., 0] > COVERED), COLORS[asked.color])
+    return {
+        "dE": color_distance(color, where, COLORS[asked.color]),
+        "dE*": color_difference(color, pair.truth.color, where),
+    }
 
 
 def _plain(scene: Gaussians) -> Gaussians:
