@@ -55,8 +55,15 @@ if find_spec("pxr"):
 
 
 def matched(scene: Gaussians, other: Gaussians) -> Gaussians:
-    """`other` in the order of `scene`; some formats sort their splats."""
-    nearest = torch.cdist(scene.means.double(), other.means.double()).argmin(dim=1)
+    """`other` in the order of `scene`; some formats sort their splats.
+
+    Places alone do not tell splats apart that are nearer to each other than a format's steps.
+    """
+    looks = (
+        torch.cat([one.means, one.opacities[:, None], one.sh[:, 0]], dim=1).detach().double()
+        for one in (scene, other)
+    )
+    nearest = torch.cdist(*looks).argmin(dim=1)
     assert len(nearest.unique()) == scene.count == other.count
     return Gaussians(**{name: value[nearest] for name, value in other.state().items()})
 
