@@ -20,7 +20,8 @@ from splatsmith.export.meshing.mesh import Mesh
 from splatsmith.export.meshing.texture import spread
 from splatsmith.export.meshing.unwrap import texels, unwrapped
 from splatsmith.export.meshing.views import Views
-from splatsmith.render.mesh_preview import hits, vertex_paint
+from splatsmith.render.mesh_preview import vertex_paint
+from splatsmith.render.raster import Backend, rasterize, to_clip
 
 SHARPNESS = 4  # views that look straight count most; 1 would blur
 LEAST_COSINE = 0.15  # flatter looks tell nothing
@@ -52,13 +53,16 @@ class Baked:
     unseen: float  # share of those that no view saw
 
 
-def baked(mesh: Mesh, flat: Mesh, views: Views, size: int) -> Baked:
+def baked(
+    mesh: Mesh, flat: Mesh, views: Views, size: int, *, backend: Backend = "auto"
+) -> Baked:
     """What the views show of a mesh, laid out as in `flat`, which is the same mesh cut open."""
     found = texels(flat, size)
     place = vertex_paint(flat.vertices, flat.faces)(found.triangle, found.weight)
     normal = vertex_paint(flat.normals, flat.faces)(found.triangle, found.weight)
     normal = torch.nn.functional.normalize(normal, dim=-1)
-    color, weight = gathered(place, normal, views, depth_buffers(mesh, views))
+    depths = depth_buffers(mesh, views, backend=backend)
+    color, weight = gathered(place, normal, views, depths)
     unseen = float((weight == 0).float().mean())
     picture = np.zeros((size * size, 3), dtype=np.float32)
     known = np.zeros(size * size, dtype=bool)
@@ -68,14 +72,17 @@ def baked(mesh: Mesh, flat: Mesh, views: Views, size: int) -> Baked:
 
 
 @torch.no_grad()
-def depth_buffers(mesh: Mesh, views: Views) -> Float[Tensor, "views height width"]:
-    """Camera z of the mesh at each pixel; infinite beside it."""
-    cameras = views.cameras
-    depths = torch.full((len(cameras), cameras.height * cameras.width), torch.inf)
-    for i in range(len(cameras)):
-        seen = hits(mesh.vertices, mesh.faces, cameras[[i]])
-        depths[i, seen.pixel] = seen.depth
-    return depths.reshape(len(cameras), cameras.height, cameras.width)
+def depth_buffers(
+    mesh: Mesh, views: Views, *, backend: Backend = "auto"
+) -> Float[Tensor, "views height width"]:
+    """Camera z of the mesh, whichever side it shows, at each pixel; infinite beside it."""
+    width, height = views.cameras.width, views.cameras.height
+    depths = []
+    for i in range(len(views.cameras)):  # one after the other to save memory
+        clip = to_clip(mesh.vertices, views.cameras[[i]])
+        shown = rasterize(clip, mesh.faces, width, height, backend=backend)
+        depths.append(torch.where(shown.triangle < 0, torch.inf, shown.depth[..., 0]))
+    return torch.cat(depths)
 
 
 @torch.no_grad()
