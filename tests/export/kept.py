@@ -45,7 +45,7 @@ KEPT = {
     # in harmonics of degree 1 and above, which turn into sums of up to 1.6 of them.
     ".spz": Kept(1 / 8192 + 1e-6, 0.1, BYTE * 1.01, BYTE / 0.15 * 1.001, 0.1),
     # 65,536 steps of ln(1 + |x|); 256 scales; quaternions in steps of 1/255.
-    ".sog": Kept(4e-5, 0.04, BYTE * 1.01, 0.02, 0.02),
+    ".sog": Kept(4e-5, 0.05, BYTE * 1.01, 0.02, 0.02),
     ".glb": Kept(0, 3e-6, 1e-6, 0, 1e-6),
     ".splat": Kept(0, 0.04, BYTE * 1.01, COLOR, None),
 }
