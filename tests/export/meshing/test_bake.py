@@ -9,6 +9,7 @@ from asset_scenes import BLUE, RED, two_colored_ball
 
 from splatsmith.cameras import orbit
 from splatsmith.errors import InputError
+from splatsmith.export.meshing import bake
 from splatsmith.export.meshing.bake import (
     depth_buffers,
     gathered,
@@ -138,6 +139,41 @@ def test_what_is_hidden_takes_no_color_from_what_hides_it():
         color[told], torch.tensor([1.0, 0, 0]).expand(int(told.sum()), 3)
     )
     assert paint(torch.tensor([0]), torch.tensor([[1.0, 0, 0]])).tolist() == [[0.5, 0.5, 0.5]]
+
+
+def test_kernels_and_twin_bake_the_same(ball, views):
+    flat = unwrapped(ball, SIZE)
+    ours, theirs = (
+        bake.baked(ball, flat, views, SIZE, backend=backend)
+        for backend in ("native", "reference")
+    )
+    assert (ours.known == theirs.known).all()
+    assert ours.unseen == pytest.approx(theirs.unseen, abs=1e-3)
+    # Rounding may decide whether a view sees a point.
+    error = np.abs(ours.picture - theirs.picture)
+    assert (error > 1e-4).mean() < 1e-3
+    depths, twins = (
+        depth_buffers(ball, views, backend=backend) for backend in ("native", "reference")
+    )
+    assert depths.shape == (16, 64, 64)
+    assert 0.2 < float(depths.isfinite().float().mean()) < 0.8
+    off = ~torch.isclose(depths, twins, rtol=0, atol=1e-4)
+    assert float(off.float().mean()) < 1e-3
+
+
+def test_depths_are_those_of_a_known_plane_from_either_side():
+    # A square in x = 0.25 that looks to the front; the camera stands before, then behind it.
+    square = torch.tensor([[0.25, -1, -1], [0.25, 1, -1], [0.25, 1, 1], [0.25, -1, 1]])
+    mesh = plain_mesh(square, torch.tensor([[0, 1, 2], [0, 2, 3]]))
+    cameras = orbit([0.0, 180.0], [0.0, 0.0], radius=4.0, width=64, height=64)
+    empty = torch.zeros(2, 64, 64, 3)
+    views = Views(cameras, empty, empty[..., :1], empty[..., :1])
+    depths = depth_buffers(mesh, views)
+    there = depths.isfinite()
+    assert bool(there[:, 32, 32].all())
+    assert not bool(there[:, 0, 0].any())
+    for found, hit, depth in zip(depths, there, (3.75, 4.25), strict=True):
+        torch.testing.assert_close(found[hit], torch.full((int(hit.sum()),), depth))
 
 
 def test_the_picture_of_the_mesh_is_that_of_the_splats(scene, ball, baked):
