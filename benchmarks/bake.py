@@ -103,7 +103,7 @@ def main() -> None:
     mesh = decimated(density_surface(scene).mesh, arguments.faces)
     cameras = sphere_cameras(arguments.views, *mesh.bounds, arguments.size)
     given = scene, mesh, cameras, arguments.texture
-    ours = [bake(*given, "native") for _ in range(arguments.rounds)]
+    ours = [bake(*given, "native") for _ in range(max(arguments.rounds, 1))]
     twin = bake(*given, "reference")
     check(ours[0], twin)
     print(f"torch {torch.__version__}, kernels {raster_native.isas()[0]}, one thread; ms")
