@@ -119,14 +119,17 @@ def test_recipes_that_asked_another_prior_are_named():
                 kind="run", prompt="a", seed=0, split="dev", seconds=1.0, peak_mib=1,
                 failure="", origin=Origin(
                     recipe=name, recipe_sha256="", prior=prior, prior_sha256="",
-                    evaluators=("E1", "E2"), lists_sha256="0" * 64,
+                    evaluators=("E1", "E2"), lists_sha256="0" * 64, commit=commit,
                 ),
             )
         ]
-        for name, prior in (("quick", "v2"), ("mvdream", "views"), ("sjc", "v2"))
+        for name, prior, commit in (
+            ("quick", "v2", "abc"), ("mvdream", "views", "abc"), ("sjc", "v2", "def")
+        )
     ]  # fmt: skip
     (line,) = origin_of(["quick", "mvdream", "sjc"], runs)
     assert line.startswith("- prior v2, and of mvdream views; evaluators E1, E2; lists 000")
+    assert line.endswith("commit abc and def")
 
 
 def test_without_prompts_eight_of_those_that_may_be_tuned_on_are_made(tmp_path):

@@ -217,9 +217,10 @@ def origin_of(names: Sequence[str], runs: Sequence[Sequence[Record]]) -> list[st
         others.setdefault(each[0].origin.prior, []).append(name)
     del others[first.prior]
     told = "".join(f", and of {', '.join(them)} {prior}" for prior, them in others.items())
+    commits = dict.fromkeys(record.origin.commit for each in runs for record in each)
     return [
         f"- prior {first.prior}{told}; evaluators {', '.join(first.evaluators)}; lists "
-        f"{first.lists_sha256[:12]}; version {first.version}, commit {first.commit}"
+        f"{first.lists_sha256[:12]}; version {first.version}, commit {' and '.join(commits)}"
     ]
 
 
