@@ -38,7 +38,7 @@ from splatsmith.optimize.lock import locked
 CONTROLS = 12  # objects of each kind that the evaluators are tested with
 DEFAULT_LIST, DEFAULT_COUNT = "P-dev", 8
 TITLES = ("PR@1 (E1)", "PRview (E1)", "Janus rate", "IoU*", "PSNR*, dB", "Float", "Haze, %")
-SHOWN = ((0, "front"), (2, "back"))  # of the views of a sheet: place and name
+SHOWN = (0, 2)  # of the views of a sheet: front and back
 MOST_COLUMNS = 8  # prompts of a sheet
 
 
@@ -180,14 +180,14 @@ def sheet(wanted: Comparison, benches: Sequence[Bench]) -> Any:
         views = [_views(bench, Job(prompt, 0)) for prompt in prompts]
         rows.append(torch.cat(views))
     labels = [Path(recipe).stem for recipe in wanted.recipes]
-    columns = [prompt if place == 0 else name for prompt in prompts for place, name in SHOWN]
+    columns = [prompt if view == SHOWN[0] else "" for prompt in prompts for view in SHOWN]
     return labeled_grid(rows, labels, columns=columns)
 
 
 def _views(bench: Bench, job: Job) -> torch.Tensor:
     path = bench.folder(job) / "scene.ply"
     views = views_of(read_ply(path) if path.is_file() else None)
-    return views[[place for place, _ in SHOWN]]
+    return views[list(SHOWN)]
 
 
 def _report(folder: Path) -> dict[str, Any]:
