@@ -96,17 +96,17 @@ def colors_of(mesh: Mesh) -> torch.Tensor | None:
 
 
 def seen(surface: Surface) -> tuple[torch.Tensor, torch.Tensor]:
-    """Corners of all faces in their order, and the colors there."""
-    (part,) = surface.parts
-    count, points, colors = len(part.faces), [], []
-    for corner in range(3):
-        places = part.vertices.detach()[part.faces[:, corner]]
-        basis = torch.nn.functional.one_hot(torch.full((count,), corner), 3).float()
-        points.append(places)
-        colors.append(
-            part.paint.color(Hits(places, torch.arange(count), basis), part.faces).detach()
-        )
-    return torch.stack(points, dim=1), torch.stack(colors, dim=1)
+    """The first corners of a part's faces, then the second and third; and the colors there."""
+    points, colors = [], []
+    for part in surface.parts:
+        count = len(part.faces)
+        for corner in range(3):
+            places = part.vertices.detach()[part.faces[:, corner]]
+            basis = torch.nn.functional.one_hot(torch.full((count,), corner), 3).float()
+            hits = Hits(places, torch.arange(count), basis)
+            points.append(places)
+            colors.append(part.paint.color(hits, part.faces).detach())
+    return torch.cat(points), torch.cat(colors)
 
 
 def scene_errors(seed: int, suffix: str, folder: Path) -> dict[str, float]:
@@ -124,7 +124,7 @@ def mesh_errors(seed: int, ending: str, folder: Path) -> dict[str, float]:
         write_mesh(path, mesh, placing(mesh, origin="scene"))
     surface = read_given(path)
     assert isinstance(surface, Surface)
-    points, colors = seen(surface)
+    points, colors = (one.reshape(3, -1, 3).transpose(0, 1) for one in seen(surface))
     points = points / 1000 if ending == ".stl" else points  # in millimeters
     if points.shape != (len(mesh.faces), 3, 3):
         return {"place": float("inf")}

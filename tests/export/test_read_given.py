@@ -9,6 +9,7 @@ import pytest
 import torch
 import trimesh
 from PIL import Image
+from round_trips import seen
 
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.export.clouds import read_cloud
@@ -18,7 +19,6 @@ from splatsmith.export.mesh_files.placing import linear
 from splatsmith.export.mesh_files.read import displayed
 from splatsmith.export.meshing.mesh import plain_mesh
 from splatsmith.export.splats import write_splats
-from splatsmith.render.mesh import Hits
 from splatsmith.scenes import Ball, Gaussians, begin
 from splatsmith.scenes.clouds import Cloud
 from splatsmith.scenes.given import Surface
@@ -43,20 +43,6 @@ def textured(mesh):
     front = mesh.vertices[:, 0] > 0.3
     uvs = torch.stack([torch.full((8,), 0.5), torch.where(front, 0.125, 0.875)], dim=1)
     return replace(mesh, uvs=uvs, texture=picture)
-
-
-def seen(surface):
-    """Corners of all faces, and their colors."""
-    points, colors = [], []
-    for part in surface.parts:
-        count = len(part.faces)
-        for corner in range(3):
-            places = part.vertices.detach()[part.faces[:, corner]]
-            basis = torch.nn.functional.one_hot(torch.full((count,), corner), 3).float()
-            hits = Hits(places, torch.arange(count), basis)
-            points.append(places)
-            colors.append(part.paint.color(hits, part.faces).detach())
-    return torch.cat(points), torch.cat(colors)
 
 
 @pytest.mark.parametrize("look", ["plain", "textured"])

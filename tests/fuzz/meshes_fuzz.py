@@ -19,9 +19,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "export"))
 
-from ply_fuzz import BODY_CHANGES, Tally, check, mutate, several
+from ply_fuzz import Mutate, Tally, fuzz_files, mutate
 from round_trips import KEPT_OF_MESHES, mesh_of
-from splats_fuzz import Mutate, glb
+from splats_fuzz import glb, raw
 
 from splatsmith.export.given import read_given
 from splatsmith.export.mesh_files import placing, write_mesh
@@ -32,16 +32,16 @@ OBJ_WORDS += [b"mtllib", b"usemtl", b"/etc/passwd", b"../x.mtl", b"l", b"\n", b"
 
 
 @dataclass(frozen=True)
-class Counted:
-    """What `check` asks of anything that was read."""
+class Corners:
+    """How many corners a file's triangles have; none in a cloud."""
 
     count: int
 
 
-def read(path: Path) -> Counted:
+def read(path: Path) -> Corners:
     """The corners of what a file begins a run with."""
     given = read_given(path)
-    return Counted(3 * given.faces if isinstance(given, Surface) else 0)
+    return Corners(3 * given.faces if isinstance(given, Surface) else 0)
 
 
 def seeds_of(ending: str) -> list[bytes]:
@@ -53,12 +53,6 @@ def seeds_of(ending: str) -> list[bytes]:
             mesh = mesh_of(seed)
             write_mesh(path, mesh, placing(mesh, origin="scene"))
         return [path.read_bytes() for path in paths]
-
-
-def raw(rng: np.random.Generator, seeds: list[bytes]) -> bytes:
-    """Changes of any bytes."""
-    data, other = (seeds[rng.integers(len(seeds))] for _ in range(2))
-    return several(rng, data, other, BODY_CHANGES)
 
 
 def obj(rng: np.random.Generator, seeds: list[bytes]) -> bytes:
@@ -76,18 +70,10 @@ MUTATE: dict[str, Mutate] = {".glb": glb, ".obj": obj, ".ply": mutate, ".stl": r
 
 def fuzz(ending: str, count: int, seed: int, folder: Path, keep: Path | None = None) -> Tally:
     """Check `count` mutated files of a format; the same seed makes the same files."""
-    rng, seeds, tally = np.random.default_rng(seed), seeds_of(ending), Tally()
-    whole = folder / f"whole{ending}"
+    seeds, whole = seeds_of(ending), folder / f"whole{ending}"
     whole.write_bytes(seeds[-1])
     assert read(whole).count > 0  # and what is imported late does not count for the first file
-    for _ in range(count):
-        data, before = MUTATE[ending](rng, seeds), len(tally.failures)
-        path = folder / f"{tally.count}{ending}"
-        check(path, data, tally, read)
-        path.unlink()
-        if keep and len(tally.failures) > before:
-            (keep / f"{seed}-{tally.count - 1}{ending}").write_bytes(data)
-    return tally
+    return fuzz_files(ending, MUTATE[ending], seeds, read, count, seed, folder, keep)
 
 
 def main() -> int:

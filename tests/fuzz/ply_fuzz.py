@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -24,7 +25,6 @@ from dialects import dialects
 
 from splatsmith.errors import InvalidFile
 from splatsmith.export import read_ply
-from splatsmith.scenes.gaussians import Gaussians
 
 SLOW = 1.0  # seconds that no file may take
 MOST_SPLATS_PER_BYTE = 16  # what a compressed format may claim
@@ -34,7 +34,19 @@ WORDS += [b"format ascii 1.0", b"format binary_big_endian 1.0", b"end_header", b
 WORDS += [b"property float x", b"property double q", b"element e 9999999", b"\xff\xfe", b""]
 WORDS += [b"property list double int l", b"property list int char l", b"element dust 10000000"]
 Change = Callable[[np.random.Generator, bytes, bytes], bytes]
-Read = Callable[[Path], Gaussians]
+Mutate = Callable[[np.random.Generator, list[bytes]], bytes]
+
+
+class Counted(Protocol):
+    """What is asked of anything that was read."""
+
+    @property
+    def count(self) -> int:
+        """How many splats, or what else there may be many of."""
+        ...
+
+
+Read = Callable[[Path], Counted]
 VALUES = [b"nan", b"inf", b"-inf", b"1e39", b"1_0", b"0x10", b"", b"9" * 400, b"1" * 70, b"."]
 
 
@@ -191,14 +203,30 @@ def check(path: Path, data: bytes, tally: Tally, read: Read | None = None) -> No
 
 def fuzz(count: int, seed: int, folder: Path, keep: Path | None = None) -> Tally:
     """Check `count` mutated files; the same seed makes the same files."""
-    rng, seeds, tally = np.random.default_rng(seed), list(dialects().values()), Tally()
+    return fuzz_files(
+        ".ply", mutate, list(dialects().values()), read_ply, count, seed, folder, keep
+    )
+
+
+def fuzz_files(
+    suffix: str,
+    change: Mutate,
+    seeds: list[bytes],
+    read: Read,
+    count: int,
+    seed: int,
+    folder: Path,
+    keep: Path | None = None,
+) -> Tally:
+    """Check `count` files that `change` makes of good ones; failures are copied to `keep`."""
+    rng, tally = np.random.default_rng(seed), Tally()
     for _ in range(count):
-        data, before = mutate(rng, seeds), len(tally.failures)
-        path = folder / f"{tally.count}.ply"  # Overwriting one file would wait for the disk.
-        check(path, data, tally)
+        data, before = change(rng, seeds), len(tally.failures)
+        path = folder / f"{tally.count}{suffix}"  # Overwriting one would wait for the disk.
+        check(path, data, tally, read)
         path.unlink()
         if keep and len(tally.failures) > before:
-            (keep / f"{seed}-{tally.count - 1}.ply").write_bytes(data)
+            (keep / f"{seed}-{tally.count - 1}{suffix}").write_bytes(data)
     return tally
 
 

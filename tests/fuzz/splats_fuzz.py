@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "export"))
 
 from dialects import random_scene
 from ksplat_bytes import ksplat_bytes
-from ply_fuzz import BODY_CHANGES, Tally, check, mutate, several
+from ply_fuzz import BODY_CHANGES, Mutate, Tally, fuzz_files, mutate, several
 
 from splatsmith.export import read_splats
 from splatsmith.export.arrays import arrays_of
@@ -41,7 +40,6 @@ from splatsmith.export.splat import encode_splat
 from splatsmith.export.spz import encode_spz
 from splatsmith.scenes.gaussians import Gaussians
 
-Mutate = Callable[[np.random.Generator, list[bytes]], bytes]
 LIES = [0, 1, 2, 3, 7, 255, 256, 65535, 65536, 10_000_000, 10_000_001, 2**31, 2**32 - 1]
 JSON_WORDS = ["0", "1", "-1", "3", "7", "1e999", "NaN", "null", "[]", "{}", '"x"', "true"]
 JSON_WORDS += ["99999999999999999999", "5126", "5121", "0.5", "1e30", "[[[[", "10000000"]
@@ -209,15 +207,8 @@ MUTATE: dict[str, Mutate] = {
 
 def fuzz(suffix: str, count: int, seed: int, folder: Path, keep: Path | None = None) -> Tally:
     """Check `count` mutated files of a format; the same seed makes the same files."""
-    rng, seeds, tally = np.random.default_rng(seed), seeds_of(suffix), Tally()
-    for _ in range(count):
-        data, before = MUTATE[suffix](rng, seeds), len(tally.failures)
-        path = folder / f"{tally.count}{suffix}"
-        check(path, data, tally, read_splats)
-        path.unlink()
-        if keep and len(tally.failures) > before:
-            (keep / f"{seed}-{tally.count - 1}{suffix}").write_bytes(data)
-    return tally
+    seeds = seeds_of(suffix)
+    return fuzz_files(suffix, MUTATE[suffix], seeds, read_splats, count, seed, folder, keep)
 
 
 def main() -> int:

@@ -112,20 +112,19 @@ def _prior(
     from splatsmith.train.settings import TRAININGS
     from splatsmith.train.state import CHECKPOINT
 
-    settings, again = TRAININGS[model], resume
+    settings = TRAININGS[model]
     settings = replace(settings, seed=seed, minutes=minutes or settings.minutes)
     autoencoder = None
     if model == "latent":
         first = settings.minutes * AUTOENCODER_SHARE
         making = AutoencoderTraining(minutes=first, seed=seed)
         settings = replace(settings, minutes=settings.minutes - first)
-        resume = resume and (out / CHECKPOINT).is_file()
-        # What the denoiser has begun to learn the latents of stays as it is.
-        autoencoder = (
-            load_autoencoder(out / AUTOENCODER, making.shape)
-            if resume
-            else train_autoencoder(making, out, resume=again, device=device)
-        )
+        if resume and (out / CHECKPOINT).is_file():
+            # What the denoiser has begun to learn the latents of stays as it is.
+            autoencoder = load_autoencoder(out / AUTOENCODER, making.shape)
+        else:
+            autoencoder = train_autoencoder(making, out, resume=resume, device=device)
+            resume = False
     return train_prior(
         settings,
         out,

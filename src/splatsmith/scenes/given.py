@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float64
 from torch import Tensor
 
 from splatsmith.errors import InputError
@@ -18,7 +18,7 @@ from splatsmith.scenes.clouds import Cloud, grown, thinned
 from splatsmith.scenes.convert import mesh_to_gaussians, mesh_to_tetrahedra
 from splatsmith.scenes.gaussians import PARAMETERS, Gaussians
 from splatsmith.scenes.handover import ToTetrahedra, converted, within_grid
-from splatsmith.scenes.mesh import Mesh
+from splatsmith.scenes.mesh import Mesh, enclosed_volume
 from splatsmith.scenes.point_starts import PointNumbers, splats_of
 from splatsmith.scenes.tetrahedra import Tetrahedra
 
@@ -149,8 +149,8 @@ def _welded(surface: Surface) -> Mesh:
         colors.append(part.paint.color(Hits(places, corner // 3, basis), part.faces))
         vertices.append(places)
         # Files of strangers have parts whose faces look inward.
-        outward = part.faces if _volume(places, part.faces) >= 0 else part.faces.flip(1)
-        faces.append(outward + before)
+        inward = enclosed_volume(places[part.faces]) < 0
+        faces.append((part.faces.flip(1) if inward else part.faces) + before)
         before += len(places)
     unique, place = torch.cat(vertices).unique(dim=0, return_inverse=True)
     total = unique.new_zeros(len(unique), 4)
@@ -159,12 +159,6 @@ def _welded(surface: Surface) -> Mesh:
     corners = place[torch.cat(faces)]
     whole = corners[(corners != corners.roll(1, dims=1)).all(dim=1)]
     return Mesh.colored(unique, whole, (total[:, :3] / total[:, 3:]).detach())
-
-
-def _volume(vertices: Float[Tensor, "vertices 3"], faces: Int[Tensor, "faces 3"]) -> float:
-    """What a closed surface holds, negative if its faces look inward."""
-    one, two, three = vertices.double()[faces].unbind(dim=1)
-    return float((one * torch.linalg.cross(two, three)).sum() / 6)
 
 
 def _mapped(given: Cloud | Surface, change: Callable[[Tensor], Tensor]) -> Cloud | Surface:

@@ -147,3 +147,8 @@ def _check_repeats(paint: ImageTexture) -> None:
             f"repeats must name one of the image's {size.numel()} pixels for each of them, got "
             f"{int(repeats.min())} to {int(repeats.max())} in shape {tuple(repeats.shape)}."
         )
+
+
+def enclosed_volume(corners: Float[Tensor, "faces 3 3"]) -> float:
+    """What closed triangles enclose, world units cubed; negative if they look inward."""
+    return float(torch.linalg.det(corners.double()).sum()) / 6

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from splatsmith.scenes.mesh import enclosed_volume
+
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
@@ -76,7 +78,7 @@ def area(mesh: Mesh) -> float:
 
 def volume(mesh: Mesh) -> float:
     """What a closed mesh encloses, world units cubed; negative if its faces look inward."""
-    return float(torch.linalg.det(mesh.corners.double()).sum()) / 6
+    return enclosed_volume(mesh.corners)
 
 
 def surface_samples(
