@@ -17,3 +17,16 @@ warnings.filterwarnings("ignore", message=".*beartype.*", category=DeprecationWa
 def gen() -> torch.Generator:
     """A generator with a fixed seed: no test draws from the global one."""
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def scores_as_they_were():
+    """Scores that a test adds are forgotten after it."""
+    from splatsmith.distill import SCORES, SETTINGS, added
+
+    known = (SCORES, SETTINGS, added._sources)
+    before = [dict(each) for each in known]
+    yield
+    for each, then in zip(known, before, strict=True):
+        each.clear()
+        each.update(then)

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from splatsmith.distill import add_score
     from splatsmith.errors import InputError, InvalidFile
     from splatsmith.export import read_splats as load
     from splatsmith.optimize.result import Result, StepInfo
@@ -29,6 +30,7 @@ __all__ = [
     "Recipe",
     "Result",
     "StepInfo",
+    "add_score",
     "generate",
     "load",
     "load_recipe",
@@ -42,6 +44,7 @@ _PLACES = {
     "Recipe": ("splatsmith.recipes.schema", "Recipe"),
     "Result": ("splatsmith.optimize.result", "Result"),
     "StepInfo": ("splatsmith.optimize.result", "StepInfo"),
+    "add_score": ("splatsmith.distill", "add_score"),
     "generate": ("splatsmith.optimize.run", "generate"),
     "load": ("splatsmith.export", "read_splats"),
     "load_recipe": ("splatsmith.recipes.load", "load_recipe"),

@@ -24,7 +24,7 @@ from splatsmith.priors.embedded import EmbeddedPrior
 from splatsmith.prompts import Prompt
 from splatsmith.recipes.load import overridden, parse_recipe
 from splatsmith.recipes.schema import Recipe
-from splatsmith.recipes.tables import hints
+from splatsmith.recipes.tables import Kinds, hints
 
 SIZE = 8
 
@@ -166,10 +166,10 @@ def leaves(kind, prefix=""):
     Of the scores only the first: the others have a test of their own, test_every_score_counts.
     """
     for name, annotation in hints(kind).items():
+        if isinstance(annotation, Kinds):
+            annotation = next(iter(annotation.tables.values()))
         options = typing.get_args(annotation) or (annotation,)
         tables = [o for o in options if dataclasses.is_dataclass(o)]
-        if name == "score":
-            tables = tables[:1]
         if name == "times" or not tables or float in options:
             yield prefix + name
             continue

@@ -1,7 +1,5 @@
 """Every key of every score changes what a run does; see test_every_key_counts."""
 
-import typing
-
 import pytest
 from test_every_key_counts import (
     IMAGE,
@@ -11,7 +9,7 @@ from test_every_key_counts import (
 )
 
 from splatsmith import generate
-from splatsmith.distill import ScoreSettings
+from splatsmith.distill import SETTINGS
 from splatsmith.recipes.load import overridden, parse_recipe
 from splatsmith.recipes.tables import hints
 
@@ -44,7 +42,7 @@ CHANGES = {
     "sdi": GUIDED | {"inversion": "2.0", "stride": "0.03", "start": "0.6", "eta": "0.0"},
     "refine": GUIDED | {"steps": "2"},
 }
-KINDS = {hints(kind)["kind"].__args__[0]: kind for kind in typing.get_args(ScoreSettings)}
+KINDS = dict(SETTINGS)
 
 
 def test_no_key_is_forgotten():

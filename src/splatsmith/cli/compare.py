@@ -5,9 +5,10 @@ from typing import Annotated
 
 import tyro
 
+from splatsmith.cli.options import MaybePath, Overrides, Plugins
+from splatsmith.cli.plugins import load_plugins
 from splatsmith.errors import InputError
 
-MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 MOST_SEEDS = 100
 
 
@@ -17,11 +18,10 @@ def compare(
     out: Path,
     prompts: Annotated[list[str], tyro.conf.arg(metavar="PROMPT...")] = [],  # noqa: B006 (only read)
     seeds: int = 1,
-    overrides: Annotated[
-        list[str], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction
-    ] = [],  # noqa: B006 (only read)
+    overrides: Overrides = [],  # noqa: B006 (only read)
     prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
     page: MaybePath = None,
+    plugins: Plugins = [],  # noqa: B006
 ) -> None:
     """Make the same objects by several recipes; one table and one sheet of all of them.
 
@@ -36,6 +36,7 @@ def compare(
         overrides: change one value of every recipe, such as output.frames=8.
         prior: another prior for all of them, by its name or its file.
         page: a Markdown page into which the table is also written, under the name "compare".
+        plugins: run this Python file first; it may add scores that the recipes name.
     """
     if not recipes:
         raise InputError("Name one recipe or more: splatsmith compare quick sjc …")
@@ -51,5 +52,14 @@ def compare(
         raise InputError(f"{out} is a file; --out must be a folder.")
     from splatsmith.cli.comparison import Comparison, run_comparison
 
-    wanted = Comparison(tuple(recipes), tuple(prompts), seeds, tuple(overrides), prior, out)
+    load_plugins(plugins)
+    wanted = Comparison(
+        recipes=tuple(recipes),
+        prompts=tuple(prompts),
+        seeds=seeds,
+        overrides=tuple(overrides),
+        prior=prior,
+        out=out,
+        plugins=tuple(plugins),
+    )
     run_comparison(wanted, page)

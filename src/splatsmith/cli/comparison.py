@@ -21,6 +21,7 @@ from splatsmith.cli.evaluation_jobs import (
 )
 from splatsmith.cli.evaluation_report import controls_line, controls_of
 from splatsmith.cli.pages import check_page, put_section
+from splatsmith.cli.plugins import load_plugins
 from splatsmith.errors import InputError
 from splatsmith.evaluate.lists import Job, Tier, prompt_lists
 from splatsmith.evaluate.record import Record
@@ -52,6 +53,7 @@ class Comparison:
     overrides: tuple[str, ...]
     prior: str | None
     out: Path
+    plugins: tuple[Path, ...] = ()
 
     @property
     def jobs(self) -> list[Job]:
@@ -107,6 +109,7 @@ def bench_for(wanted: Comparison, recipe: str) -> Bench:
 def make_runs(wanted: Comparison, recipe: str) -> None:
     """Make every run of a recipe that has no line yet; this is what the other process does."""
     keep_memory()
+    load_plugins(wanted.plugins)
     bench = bench_for(wanted, recipe)
     bench.out.mkdir(exist_ok=True)
     for number, job in enumerate(todo := missing_runs(bench), start=1):

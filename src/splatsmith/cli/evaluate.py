@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from splatsmith.cli.options import MaybePath, Overrides, Plugins
+from splatsmith.cli.plugins import load_plugins
 from splatsmith.errors import InputError
-
-MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 
 
 def evaluate(
@@ -15,14 +15,13 @@ def evaluate(
     out: Path,
     tier: Literal["smoke", "standard", "janus", "dev", "image", "pair", "full"] = "standard",
     recipe: str = "quick",
-    overrides: Annotated[
-        list[str], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction
-    ] = [],  # noqa: B006 (tyro reads the default, nobody writes to it)
+    overrides: Overrides = [],  # noqa: B006 (tyro reads the default, nobody writes to it)
     prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
     evaluator: MaybePath = None,
     limit: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
     controls_only: bool = False,
     page: MaybePath = None,
+    plugins: Plugins = [],  # noqa: B006
 ) -> None:
     """Make the objects of a frozen list of prompts, weigh each, and write tables and sheets.
 
@@ -38,6 +37,7 @@ def evaluate(
         limit: only the first so many runs of the tier.
         controls_only: test the evaluators with objects whose faults are known, and stop.
         page: a Markdown page into which the table is also written, under the tier's name.
+        plugins: run this Python file first; it may add scores that the recipe names.
     """
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be 1 or more, got {limit}.")
@@ -46,5 +46,6 @@ def evaluate(
     from splatsmith.cli.evaluation import run_evaluation
     from splatsmith.cli.evaluation_jobs import Request
 
+    load_plugins(plugins)
     request = Request(tier, recipe, tuple(overrides), prior, evaluator, out, limit)
     run_evaluation(request, controls_only=controls_only, page=page)

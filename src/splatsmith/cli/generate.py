@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from splatsmith.cli.options import MaybePath, Overrides, Plugins
+from splatsmith.cli.plugins import load_plugins
 from splatsmith.errors import InputError
 from splatsmith.memory import loading
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 Matting = Literal["auto", "plain", "rembg"]
 USUAL_VIEW = (0.0, 15.0)  # degrees: the front, from a little above
 
-MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 Hidden = Annotated[list[str], tyro.conf.arg(metavar="PHRASE=VIEWS"), tyro.conf.UseAppendAction]
 
 
@@ -25,9 +26,7 @@ def generate(
     out: MaybePath = None,
     seed: int = 0,
     recipe: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
-    overrides: Annotated[
-        list[str], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction
-    ] = [],  # noqa: B006 (tyro reads the default, nobody writes to it)
+    overrides: Overrides = [],  # noqa: B006 (tyro reads the default, nobody writes to it)
     resume: MaybePath = None,
     overwrite: bool = False,
     prior: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH|ID")] = None,
@@ -46,6 +45,7 @@ def generate(
     hide: Hidden = [],  # noqa: B006
     threads: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
     mesh: bool = False,
+    plugins: Plugins = [],  # noqa: B006
 ) -> None:
     """Turn a prompt or a picture into 3D Gaussians; or go on with a run that was stopped.
 
@@ -56,7 +56,7 @@ def generate(
         recipe: name of a recipe (see `splatsmith recipes`) or a TOML file; by default quick,
             for a picture and words picture, for a picture alone zero123.
         overrides: change one value of the recipe, such as shape.steps=100.
-        resume: folder of a run to go on with; nothing else is needed then.
+        resume: folder of a run to go on with; nothing else is needed then (but its plugins).
         overwrite: replace the run that is in the folder.
         prior: another embedded prior, by its name or its file; or published weights, by a short
             name such as stable-diffusion, a folder, or an id of the Hugging Face hub.
@@ -76,6 +76,7 @@ def generate(
         threads: how many threads to use; by default as torch decides.
         mesh: write asset.glb too, a textured mesh (needs the extra "mesh"); recipes that end in
             one write it in any case.
+        plugins: run this Python file first; it may add scores that the recipe then names.
     """
     if resume is None and prompt is None and image is None:
         raise InputError('Say what to make, e.g. splatsmith generate "a red mushroom".')
@@ -89,6 +90,7 @@ def generate(
     with loading():
         from splatsmith.optimize import run
 
+    load_plugins(plugins)
     if resume is not None:
         return _tell(run.resume(resume, prior=prior, threads=threads, progress=True), mesh=mesh)
     result = run.generate(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from splatsmith.cli.options import MaybePath
 from splatsmith.errors import InputError
 
 Model = Literal[
@@ -26,8 +27,8 @@ def train(
     model: Annotated[Model, tyro.conf.Positional],
     *,
     minutes: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None,
-    out: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
-    start: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
+    out: MaybePath = None,
+    start: MaybePath = None,
     resume: bool = False,
     seed: int = 0,
     device: str = "cpu",

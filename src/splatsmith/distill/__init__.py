@@ -1,6 +1,7 @@
 """What to ask of a prior, and what to make of its answer: times, guidance, scores, one loss."""
 
-from splatsmith.distill.curves import Ramp, Varying, at
+from splatsmith.distill.added import add_score, sources_of
+from splatsmith.distill.curves import Ramp, Varying, at, check_range
 from splatsmith.distill.guidance import guided
 from splatsmith.distill.loss import distillation_loss, picture_loss
 from splatsmith.distill.perp_neg import repelled
@@ -12,14 +13,14 @@ from splatsmith.distill.scores import (
     SCORES,
     SDI,
     SDS,
+    SETTINGS,
     SJC,
     VSD,
     OwnModel,
     Refine,
-    ScoreSettings,
     distill,
 )
-from splatsmith.distill.settings import Common, Guided
+from splatsmith.distill.settings import Common, Guided, check_common, check_guided
 from splatsmith.distill.times import (
     TIMES,
     BandTimes,
@@ -37,6 +38,7 @@ __all__ = [
     "SCORES",
     "SDI",
     "SDS",
+    "SETTINGS",
     "SJC",
     "TIMES",
     "VSD",
@@ -53,18 +55,22 @@ __all__ = [
     "Ramp",
     "Refine",
     "Score",
-    "ScoreSettings",
     "Times",
     "UniformTimes",
     "Varying",
     "WeightName",
+    "add_score",
     "answered",
     "at",
     "beta",
+    "check_common",
+    "check_guided",
+    "check_range",
     "distill",
     "distillation_loss",
     "guided",
     "picture_loss",
     "repelled",
+    "sources_of",
     "weight",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from splatsmith.distill import VSD, Guided
+from splatsmith.distill import VSD, Guided, sources_of
 from splatsmith.errors import InputError
 from splatsmith.export.meshing.extras import check_installed
 from splatsmith.images import Reference
@@ -39,8 +39,10 @@ class Plan:
 
     @property
     def recipe_sha256(self) -> str:
-        """Hash of the resolved recipe."""
-        return hashlib.sha256(recipe_toml(self.recipe).encode()).hexdigest()
+        """Hash of the resolved recipe, and of the code of scores that are not the package's."""
+        added = sources_of(stage.score.kind for stage in self.recipe.stage)
+        text = recipe_toml(self.recipe) + "".join(f"# {each}\n" for each in added.items())
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def run(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from splatsmith.distill import sources_of
 from splatsmith.errors import InputError, InvalidFile
 from splatsmith.files import replace_file, sha256_of
 from splatsmith.images import Reference, read_reference
@@ -296,9 +297,10 @@ def _plan_of(
     told |= {"options": options, "start": kept_start(place, report)}
     plan = make_plan(words, seed, recipe, prior, nearest=False, **told)
     if plan.recipe_sha256 != recipe_sha256:
-        raise InvalidFile(
-            place.recipe, None, "was changed since the run began; begin a new run with it"
-        )
+        added = sources_of(stage.score.kind for stage in recipe.stage)
+        code = f", or the code of its score {' and '.join(added)} was" if added else ""
+        reason = f"was changed since the run began{code}; begin a new run with it"
+        raise InvalidFile(place.recipe, None, reason)
     if (plan.prior.name, plan.prior.sha256) != (name, sha256):
         raise InputError(
             f"This run began with the prior {name}, not {plan.prior.name}; "

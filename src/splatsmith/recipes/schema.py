@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from splatsmith.cameras import OrbitSampler
-from splatsmith.distill import SDS, VSD, ScoreSettings
+from splatsmith.distill import SDS, SETTINGS, VSD, Common
 from splatsmith.errors import InputError
 from splatsmith.optimize.field_regularizers import FieldRegularize
 from splatsmith.optimize.lamp import Lamp
@@ -20,12 +20,16 @@ from splatsmith.optimize.texturing import AnyConvert
 from splatsmith.priors.pretrained.catalog import PUBLISHED
 from splatsmith.priors.shipped import SHIPPED
 from splatsmith.recipes.rates import AnyRates, Rates
+from splatsmith.recipes.tables import Kinds
 from splatsmith.scenes.kinds import AnyStart, FieldStart, Kind, kind_of_start
 from splatsmith.scenes.upkeep import Upkeep
 
 Background = Literal["white", "black", "random", "learned"]
 
 LARGEST_PICTURE = 1024  # pixels a side
+SCORE = {
+    "kinds": Kinds(SETTINGS, "A score of your own: give the file that adds it by --plugin.")
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ class Stage:
     start: AnyStart | None = None  # the first stage needs it, later ones have none
     convert: AnyConvert | None = None  # go on with the scene as another kind; not in the first
     cameras: OrbitSampler = field(default_factory=OrbitSampler)  # where views are seen from
-    score: ScoreSettings = field(default_factory=SDS)  # what the prior's answer becomes
+    score: Common = field(default_factory=SDS, metadata=SCORE)  # from an answer to a gradient
     rates: AnyRates = field(default_factory=Rates)  # how fast the scene's parameters move
     adam: Adam = field(default_factory=Adam)  # the optimizer's other numbers
     regularize: AnyRegularize = field(default_factory=Regularize)  # what else is asked of it

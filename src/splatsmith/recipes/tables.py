@@ -21,6 +21,17 @@ from splatsmith.errors import InputError
 Table = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Kinds:
+    """Stands for one of several dataclasses by their `kind`, where more can be added later.
+
+    A field asks for it by its metadata, {"kinds": Kinds(...)}.
+    """
+
+    tables: Mapping[str, type]
+    remedy: str  # what to do about a kind that is not among them
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where in which file a value stands; what every complaint begins with."""
@@ -43,6 +54,8 @@ class Place:
 
 def read(annotation: Any, value: Any, place: Place) -> Any:
     """`value` as what `annotation` asks for; InputError with the place when it is not."""
+    if isinstance(annotation, Kinds):
+        return _read_kind(annotation.tables, value, place, annotation.remedy)
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         return read_table(annotation, value, place)
     origin = typing.get_origin(annotation)
@@ -93,9 +106,12 @@ def unknown(name: str, known: typing.Iterable[str], place: Place) -> NoReturn:
 
 @cache
 def hints(kind: type) -> dict[str, Any]:
-    """The annotation of each field of a dataclass, in the order of the fields."""
+    """The annotation of each field of a dataclass, or its `Kinds`, in their order."""
     known = typing.get_type_hints(kind)
-    return {field.name: known[field.name] for field in dataclasses.fields(kind)}
+    return {
+        field.name: field.metadata.get("kinds", known[field.name])
+        for field in dataclasses.fields(kind)
+    }
 
 
 def plain(value: Any) -> Any:
@@ -136,25 +152,28 @@ def _read_union(options: tuple[Any, ...], value: Any, place: Place) -> Any:
         return read(others[0], value, place)
     if len(tables) == 1:
         return read_table(tables[0], value, place)
-    if not isinstance(value, Mapping):
-        place.fail(f"must be a table, got {show(value)}.")
     kinds = {kind: table for table in tables for kind in typing.get_args(hints(table)["kind"])}
     unnamed = [table for table in tables if getattr(table, "unnamed", False)]
-    if "kind" not in value and unnamed:
+    if isinstance(value, Mapping) and "kind" not in value and unnamed:
         return read_table(unnamed[0], value, place)
+    return _read_kind(kinds, value, place)
+
+
+def _read_kind(kinds: Mapping[str, type], value: Any, place: Place, remedy: str = "") -> Any:
+    if not isinstance(value, Mapping):
+        place.fail(f"must be a table, got {show(value)}.")
     if "kind" not in value:
         place.key("kind").fail(f"is missing; it is one of {', '.join(kinds)}.")
-    kind = value["kind"]
-    if not isinstance(kind, str) or kind not in kinds:
-        _read_literal(tuple(kinds), kind, place.key("kind"))
+    kind = _read_literal(tuple(kinds), value["kind"], place.key("kind"), remedy)
     return read_table(kinds[kind], value, place)
 
 
-def _read_literal(options: tuple[Any, ...], value: Any, place: Place) -> Any:
+def _read_literal(options: tuple[Any, ...], value: Any, place: Place, remedy: str = "") -> Any:
     if not isinstance(value, str) or value not in options:
         near = difflib.get_close_matches(str(value), options, n=1)
-        meant = f'Did you mean "{near[0]}"?' if near else ""
-        place.fail(f"must be one of {', '.join(options)}, got {show(value)}.", meant)
+        meant = [f'Did you mean "{near[0]}"?'] if near else []
+        remedy = " ".join([*meant, *([remedy] if remedy else [])])
+        place.fail(f"must be one of {', '.join(options)}, got {show(value)}.", remedy)
     return value
 
 
@@ -171,6 +190,8 @@ def _read_tuple(inside: tuple[Any, ...], value: Any, place: Place) -> tuple[Any,
 
 def _read_scalar(kind: type, value: Any, place: Place) -> Any:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    if kind not in names:
+        place.fail(f"is of a type that no recipe can hold, {kind}.")
     wanted = (int, float) if kind is float else kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         place.fail(f"must be {names[kind]}, got {show(value)}.")

@@ -3,8 +3,8 @@
 A score is a pure function `(settings, question) -> surprise`, in units of noise. `answered`
 makes the gradient and the pseudo-ground-truth of it; the loss is the same for all (`loss.py`).
 
-A new score is one function, one settings dataclass, one line in `SCORES` and one name in
-`ScoreSettings`, and a test against the analytic prior.
+A new score is one function, one settings dataclass, one line for each in `SCORES` and
+`SETTINGS`, and a test against the analytic prior. Outside of the package: `add_score`.
 """
 
 import torch
@@ -20,6 +20,7 @@ from splatsmith.distill.scores.sdi import SDI, sdi
 from splatsmith.distill.scores.sds import SDS, sds
 from splatsmith.distill.scores.sjc import SJC, sjc
 from splatsmith.distill.scores.vsd import VSD, OwnModel, vsd
+from splatsmith.distill.settings import Common
 from splatsmith.errors import InputError
 from splatsmith.priors.protocol import Condition, Prior
 
@@ -30,15 +31,24 @@ __all__ = [
     "SCORES",
     "SDI",
     "SDS",
+    "SETTINGS",
     "SJC",
     "VSD",
     "OwnModel",
     "Refine",
-    "ScoreSettings",
     "distill",
 ]
 
-ScoreSettings = SDS | SJC | CSD | NFSD | ISM | SDI | VSD | Refine  # told apart by `kind`
+SETTINGS: dict[str, type[Common]] = {
+    "sds": SDS,
+    "sjc": SJC,
+    "csd": CSD,
+    "nfsd": NFSD,
+    "ism": ISM,
+    "sdi": SDI,
+    "vsd": VSD,
+    "refine": Refine,
+}
 
 SCORES: dict[str, Score] = {
     "sds": sds,
@@ -53,7 +63,7 @@ SCORES: dict[str, Score] = {
 
 
 def distill(
-    settings: ScoreSettings,
+    settings: Common,
     prior: Prior,
     condition: Condition,
     x: Float[Tensor, "views channels height width"],
