@@ -1,5 +1,8 @@
 """The example of a score from outside of the package: in a recipe, in a run, taken up again."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from splatsmith import generate, resume
 from splatsmith.cli.plugins import load_plugins
 from splatsmith.distill import SETTINGS
 from splatsmith.errors import InputError, InvalidFile
+from splatsmith.export import read_ply
 from splatsmith.optimize.plan import make_plan
 from splatsmith.recipes.load import load_recipe, overridden, parse_recipe, recipe_toml
 
@@ -44,6 +48,18 @@ def test_the_example_is_the_default_recipe_with_another_score(plugin):
     shared = {name: getattr(score, name) for name in ("guidance", "weight", "clamp", "times")}
     assert shared == {name: getattr(theirs, name) for name in shared}
     assert replace(made.stage[0], score=theirs) == quick.stage[0]
+
+
+def test_the_example_runs_by_itself(tmp_path):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, str(EXAMPLE), "a blue mug", str(tmp_path / "mug"), "8"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'mug' / 'contact.png'}\n"
+    assert read_ply(tmp_path / "mug" / "scene.ply").count > 100
+    assert 'kind = "antithetic"' in (tmp_path / "mug" / "recipe.toml").read_text()
 
 
 def test_a_recipe_with_it_is_written_and_read_again(own):

@@ -9,7 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -46,6 +46,7 @@ class Judgement:
     azimuth: Float[Tensor, "views bins"] | None
 
 
+@runtime_checkable
 class Evaluator(Protocol):
     """Anything that says what pictures show."""
 

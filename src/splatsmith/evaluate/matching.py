@@ -6,7 +6,7 @@ are made equal; the best few are then fitted more closely, and the best of these
 
 import math
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -45,6 +45,7 @@ FITS = 2  # corrections of center and size of each
 FITTING = (12, (15.0,), SIZE)  # azimuths, elevations (degrees), pixels a side of a fit
 
 
+@runtime_checkable
 class Drawable(Protocol):
     """Anything that cameras can look at."""
 

@@ -7,7 +7,7 @@ carry no dates.
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ MARGIN = 2  # pixels between cells
 PAPER, INK = (255, 255, 255), (60, 60, 60)
 
 
+@runtime_checkable
 class Drawable(Protocol):
     """Anything that cameras can look at, such as a scene of Gaussians."""
 

@@ -120,6 +120,7 @@ class OnePassPrior(Protocol):
         ...
 
 
+@runtime_checkable
 class Adapter(Protocol):
     """A few weights beside a frozen prior that make another prior of it, for one scene.
 

@@ -9,7 +9,7 @@ plain twin works.
 import warnings
 from dataclasses import replace
 from functools import cache
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -28,6 +28,7 @@ PAYS = 0.7  # if so large a part of their samples is seen, looking at all does n
 Backend = Literal["auto", "reference", "native"]
 
 
+@runtime_checkable
 class Medium(Protocol):
     """What a volume renderer needs to know of a scene; points are in the world."""
 

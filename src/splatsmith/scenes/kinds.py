@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,7 @@ Kind = Literal["gaussians", "field", "tetrahedra", "mesh", "textured"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
+@runtime_checkable
 class Scene(Protocol):
     """What is optimized; `Gaussians`, `Field`, `Tetrahedra` and `Mesh` are."""
 

@@ -5,7 +5,7 @@ optimized, saved and read alike.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from splatsmith.render.raster import interpolate_at
 DULL = 1e-3  # how far from 0 and 1 a color is kept, so that its logit is finite
 
 
+@runtime_checkable
 class Paint(Protocol):
     """The color of a surface."""
 
