@@ -87,13 +87,18 @@ def whole(tmp_path_factory, prior, chain):
 @pytest.fixture
 def ball():
     """A field with a clear surface near radius 0.5, red above and blue below."""
+    return round_field(lambda radius: 100 * (0.5 - radius))
+
+
+def round_field(density):
+    """A field whose density hangs on the radius alone, red above and blue below."""
     settings = FieldSettings(encoding=Voxels(resolution=24), blob="none", activation="relu")
     field = Field.fresh(settings, torch.Generator().manual_seed(0))
     line = torch.linspace(-1, 1, 25)
     x, y, z = torch.meshgrid(line, line, line, indexing="ij")
-    density = 100 * (0.5 - (x**2 + y**2 + z**2).sqrt())
     red = torch.where(z > 0, 6.0, -6.0)
-    values = torch.stack([density, red, torch.full_like(red, -6.0), -red], dim=-1)
+    round_density = density((x**2 + y**2 + z**2).sqrt())
+    values = torch.stack([round_density, red, torch.full_like(red, -6.0), -red], dim=-1)
     with torch.no_grad():
         state = field.state()
         shape = field.encoding.shape
@@ -205,6 +210,20 @@ def test_fields_change_kind_without_changing_shape(ball, gen):
         above = splats.means[:, 2] > 0.1
         assert color[above, 0].mean() > 0.9
         assert color[above, 2].mean() < 0.1
+
+
+def test_the_surface_of_soft_matter_has_its_outline_and_not_its_core(gen):
+    """Density 5 in the middle, falling to 0 at 0.8, and a core three times as dense."""
+    field = round_field(lambda r: 5 * (1 - r / 0.8).clamp_min(0) + 10 * (r < 0.13))
+    line = torch.linspace(-0.8, 0.8, 801)
+    depth = 5 * (1 - torch.cartesian_prod(line, line).norm(dim=1) / 0.8).clamp_min(0)
+    alpha = 1 - (-depth.reshape(801, 801).sum(dim=1) * 0.002).exp()
+    outline = float(line[alpha >= 0.5].max())
+    level = surface_level(field)
+    assert field.density(torch.zeros(1, 3)).item() / 2 > 7
+    assert level < 3
+    means = handed_out(field, gen).means
+    assert means.norm(dim=1).max().item() == pytest.approx(outline, abs=0.05)
 
 
 def test_faint_fields_have_a_surface_where_they_are_half_as_dense(gen):

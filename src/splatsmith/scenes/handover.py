@@ -2,10 +2,13 @@
 
 import importlib.util
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from splatsmith.errors import InputError
 from splatsmith.scenes.convert import (
@@ -26,6 +29,8 @@ FIELD_LEVEL = 10.0  # density per world unit that counts as surface, as in Magic
 SPLAT_LEVEL = 0.5  # of the sum of opacities; 1 in DreamGaussian, whose splats are larger
 HANDED_OUT = 20_000  # splats of a scene that is of another kind
 WITHIN = 0.98  # of the grid's half side, to which what is too large is brought
+LATTICE = 48  # points a side at which a field is asked how dense it is
+LOWEST, TRIED = 0.02, 32  # levels of soft fields, down to a share of the highest
 FINE = 96  # cells a side of the grid in which a field's surface is looked for
 
 
@@ -128,12 +133,34 @@ def surface_of(scene: Scene, resolution: int) -> Mesh:
 
 @torch.no_grad()
 def surface_level(field: Field) -> float:
-    """`FIELD_LEVEL`, or half of the highest density where a field nowhere gets so dense."""
-    axis = torch.linspace(-field.radius, field.radius, 48)
+    """`FIELD_LEVEL`; of a field that nowhere gets twice as dense, the level by its outlines."""
+    axis = torch.linspace(-field.radius, field.radius, LATTICE)
     points = torch.cartesian_prod(axis, axis, axis)
-    inside = points[points.norm(dim=1) < field.radius]
-    highest = max(float(field.density(part).max()) for part in inside.split(1 << 16))
-    return min(FIELD_LEVEL, highest / 2)
+    values = torch.cat([field.density(part) for part in points.split(1 << 16)])
+    values = torch.where(points.norm(dim=1) < field.radius, values, 0.0)
+    highest = float(values.max())
+    if highest >= 2 * FIELD_LEVEL:
+        return FIELD_LEVEL
+    return outlined_level(values.reshape((LATTICE,) * 3), 2 * field.radius / (LATTICE - 1))
+
+
+def outlined_level(densities: Float[Tensor, "x y z"], cell: float) -> float:
+    """The level whose surface, seen along the three axes, has most nearly the field's outline.
+
+    A pixel belongs to the field's if alpha, 1 - exp(-sum of density * cell), is at least one
+    half, and to a level's if the density reaches it. Soft matter is opaque where it is deep, at
+    densities far below its highest. Half of that for what is opaque nowhere.
+    """
+    highest = float(densities.max())
+    opaque = torch.stack([densities.sum(axis) * cell for axis in range(3)]) >= math.log(2)
+    if not bool(opaque.any()):
+        return highest / 2
+    densest = torch.stack([densities.amax(axis) for axis in range(3)])
+    levels = highest * LOWEST ** torch.linspace(0, 1, TRIED + 1)[1:]
+    reached = densest >= levels[:, None, None, None]
+    both, either = (reached & opaque), (reached | opaque)
+    shared = both.sum(dim=(1, 2, 3)) / either.sum(dim=(1, 2, 3))
+    return float(levels[shared.argmax()])
 
 
 def needs_marching_cubes(kinds: list[Kind]) -> bool:
