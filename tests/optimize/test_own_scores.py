@@ -52,7 +52,7 @@ def test_the_example_is_the_default_recipe_with_another_score(plugin):
 
 def test_the_example_runs_by_itself(tmp_path):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, str(EXAMPLE), "a blue mug", str(tmp_path / "mug"), "8"]
+    command = [sys.executable, str(EXAMPLE), "a blue mug", str(tmp_path / "mug"), "60"]
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, timeout=300, check=False
     )

@@ -335,6 +335,7 @@ def test_the_picture_that_a_network_is_shown(gen: torch.Generator) -> None:
     torch.testing.assert_close(shown[:, 30, 30], inside)
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_a_low_rank_update_begins_as_the_prior_with_its_picture(gen: torch.Generator) -> None:
     prior = make(BOTH, gen, cameras=False)
     prompt, cameras = (

@@ -135,6 +135,7 @@ def test_decode_undoes_encode(gen):
     assert prior.decode(torch.full((1, 3, 4, 4), 9.0)).max() == 1
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_mistakes_are_named(gen):
     targets = pictures(gen)
     prior = prior_of(targets, odds={"first": (1, 0), "bad": (0, 0), "short": (1,)})

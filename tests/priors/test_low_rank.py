@@ -15,6 +15,8 @@ CAMERAS = orbit([0.0, 120.0], 20.0, width=32, height=32)
 PROMPT = Prompt(text="a red ball")
 KNOWN = torch.ones(2)
 
+pytestmark = pytest.mark.usefixtures("in_float32")
+
 
 @pytest.fixture
 def prior(gen):

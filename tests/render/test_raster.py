@@ -350,6 +350,7 @@ def test_without_the_kernels_the_twin_draws_and_says_so(monkeypatch):
 
 
 @pytest.mark.parametrize("backend", BOTH)
+@pytest.mark.usefixtures("unchecked")
 def test_what_does_not_belong_together_is_refused_before_memory_is_read(gen, backend):
     vertices, faces = soup(gen, 12)
     clip = to_clip(vertices, views(2, 16, 16))

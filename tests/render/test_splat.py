@@ -48,6 +48,7 @@ def test_cameras_that_are_not_finite_are_named(gen):
         ("background", lambda t: t.repeat(3, 1), "background has shape (3, 3)"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_shapes_and_dtypes_that_do_not_fit_are_refused(gen, name, change, message):
     scene = random_scene(gen, 7)
     scene = dataclasses.replace(scene, **{name: change(getattr(scene, name))})

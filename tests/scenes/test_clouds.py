@@ -86,6 +86,7 @@ def test_thinning_keeps_the_order_and_prefers_nobody():
         (lambda: Growth(color=1.5), "color"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_impossible_clouds_are_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()

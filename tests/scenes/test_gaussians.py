@@ -115,6 +115,7 @@ def test_a_color_put_into_harmonics_is_seen_from_every_side(degree):
         ({"quats": torch.ones(3, 4, dtype=torch.long)}, "floating-point"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_what_does_not_fit_is_refused(change, said):
     # from_state, unlike the constructor, has no shapes in its annotations.
     with pytest.raises(InputError, match=said):

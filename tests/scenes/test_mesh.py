@@ -197,6 +197,7 @@ def test_state_brings_the_scene_back_exactly(gen):
         assert torch.equal(*pictures)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_wrong_meshes_are_refused_with_their_reason(gen):
     vertices, faces = sphere(4)
     with pytest.raises(InputError, match="at least one face"):

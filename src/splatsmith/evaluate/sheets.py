@@ -38,7 +38,7 @@ def list_sheet(
     seeds: int,
     pictures: Mapping[Job, Float[Tensor, "4 height width 3"]],
     captions: Mapping[Job, str],
-) -> UInt8[np.ndarray, "height width 3"] | None:
+) -> UInt8[np.ndarray, "sheet_height sheet_width 3"] | None:
     """The sheet of a list; None if none of its runs is there yet.
 
     `captions` say a word on each object beside its prompt, such as how it scored.

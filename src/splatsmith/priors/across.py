@@ -170,7 +170,7 @@ class Looking(nn.Module):
         )
 
     def look(
-        self, picture: Float[Tensor, "views 4 64 64"], relation: Float[Tensor, "views 5"]
+        self, picture: Float[Tensor, "pictures 4 64 64"], relation: Float[Tensor, "views 5"]
     ) -> Reading:
         """A picture for each view, or the same for all; color over white, alpha, all -1..1."""
         h = self.fine(self.enter(F.pixel_unshuffle(picture, 4)))
@@ -178,7 +178,8 @@ class Looking(nn.Module):
         cells = h.flatten(2).transpose(1, 2) + self.position.to(h.dtype)
         summary = self.tell(self.summary(F.avg_pool2d(h, 2)))
         sentence, camera = self.sentence(summary), self.camera(summary)
-        return Reading(cells, sentence, camera, relation).for_views(relation)
+        read = Reading(cells, sentence, camera, relation.new_zeros(len(cells), 5))
+        return read.for_views(relation)
 
     def cells(self, reading: Reading) -> Float[Tensor, "views cells width"]:
         """What views look at: the picture's cells, or learned ones where there is none."""

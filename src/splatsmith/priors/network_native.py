@@ -54,9 +54,9 @@ def program() -> Any:
 def convolved(
     conv: nn.Conv2d,
     x: Float[Tensor, "views inputs rows columns"],
-    added: Float[Tensor, "views outputs rows columns"] | None = None,
-) -> Float[Tensor, "views outputs rows columns"]:
-    """`conv(x)`, plus `added`."""
+    added: Float[Tensor, "views outputs lines cells"] | None = None,
+) -> Float[Tensor, "views outputs lines cells"]:
+    """`conv(x)`, plus `added`; as many lines and cells as the stride leaves."""
     if not (frozen(conv.weight) and serves(x) and fits(conv)):
         y = conv(x)
         return y if added is None else added + y

@@ -47,8 +47,8 @@ class Lesson:
         """The same lesson on another device."""
         return self._mapped(lambda part: part.to(device))
 
-    def of(self, rows: Int[Tensor, "rows"]) -> "Lesson":
-        """Some of its views."""
+    def of(self, rows: Int[Tensor, "rows"] | Bool[Tensor, "views"]) -> "Lesson":
+        """Some of its views, by their numbers or by a mask."""
         return self._mapped(lambda part: part[rows])
 
     def untold(self) -> "Lesson":

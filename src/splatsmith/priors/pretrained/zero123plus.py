@@ -86,7 +86,7 @@ def ask(
     x_t: Float[Tensor, "sides channels rows columns"],
     noisy: Float[Tensor, "sides channels height width"],
     step: Float[Tensor, "sides"],
-    words: Float[Tensor, "sides words width"],
+    words: Float[Tensor, "sides words features"],
 ) -> Float[Tensor, "sides channels rows columns"]:
     """Two passes of a `referring` network: over the noisy picture, then over the drawing."""
     unet(noisy, step, encoder_hidden_states=words, return_dict=False)
