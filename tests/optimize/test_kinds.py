@@ -90,14 +90,18 @@ def ball():
     return round_field(lambda radius: 100 * (0.5 - radius))
 
 
-def round_field(density):
-    """A field whose density hangs on the radius alone, red above and blue below."""
+def round_field(density, crust=9.0):
+    """A field whose density hangs on the radius alone, red above and blue below.
+
+    Outside of the radius `crust` it is the other way around.
+    """
     settings = FieldSettings(encoding=Voxels(resolution=24), blob="none", activation="relu")
     field = Field.fresh(settings, torch.Generator().manual_seed(0))
     line = torch.linspace(-1, 1, 25)
     x, y, z = torch.meshgrid(line, line, line, indexing="ij")
-    red = torch.where(z > 0, 6.0, -6.0)
-    round_density = density((x**2 + y**2 + z**2).sqrt())
+    radius = (x**2 + y**2 + z**2).sqrt()
+    red = torch.where((z > 0) == (radius < crust), 6.0, -6.0)
+    round_density = density(radius)
     values = torch.stack([round_density, red, torch.full_like(red, -6.0), -red], dim=-1)
     with torch.no_grad():
         state = field.state()
@@ -224,6 +228,16 @@ def test_the_surface_of_soft_matter_has_its_outline_and_not_its_core(gen):
     assert level < 3
     means = handed_out(field, gen).means
     assert means.norm(dim=1).max().item() == pytest.approx(outline, abs=0.05)
+
+
+def test_soft_matter_has_the_color_of_what_lies_beneath(gen):
+    """A ball, red above and blue below, with a crust of the other colors."""
+    field = round_field(lambda r: 5 * (1 - r / 0.8).clamp_min(0), crust=0.57)
+    splats = handed_out(field, gen)
+    assert splats.means.norm(dim=1).min() > 0.6, "the surface lies in the crust"
+    above = splats.means[:, 2] > 0.2
+    color = 0.5 + 0.2820948 * splats.sh[above, 0]
+    assert color[:, 0].mean() > color[:, 2].mean() + 0.3
 
 
 def test_faint_fields_have_a_surface_where_they_are_half_as_dense(gen):

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from splatsmith.errors import InputError
+from splatsmith.render.mesh import face_normals
 from splatsmith.scenes.convert import (
     Color,
     field_to_mesh,
@@ -31,6 +33,7 @@ HANDED_OUT = 20_000  # splats of a scene that is of another kind
 WITHIN = 0.98  # of the grid's half side, to which what is too large is brought
 LATTICE = 48  # points a side at which a field is asked how dense it is
 LOWEST, TRIED = 0.02, 32  # levels of soft fields, down to a share of the highest
+SKIN, LAYERS = 0.2, 8  # world units into soft matter that give its color; samples on the way
 FINE = 96  # cells a side of the grid in which a field's surface is looked for
 
 
@@ -116,13 +119,15 @@ def surface_of(scene: Scene, resolution: int) -> Mesh:
     """The surface of any scene as a mesh with colors at its vertices."""
     if isinstance(scene, Field):
         level = surface_level(scene)
-        return field_to_mesh(
+        soft = level < FIELD_LEVEL
+        mesh = field_to_mesh(
             scene.density,
             level,
             resolution=resolution,
             bound=scene.radius,
-            color=colors_of(scene),
+            color=None if soft else colors_of(scene),
         )
+        return Mesh.colored(mesh.vertices, mesh.faces, skin(scene, mesh)) if soft else mesh
     if isinstance(scene, Tetrahedra):
         return scene.mesh()
     if isinstance(scene, Mesh):
@@ -161,6 +166,23 @@ def outlined_level(densities: Float[Tensor, "x y z"], cell: float) -> float:
     both, either = (reached & opaque), (reached | opaque)
     shared = both.sum(dim=(1, 2, 3)) / either.sum(dim=(1, 2, 3))
     return float(levels[shared.argmax()])
+
+
+def skin(field: Field, mesh: Mesh) -> Float[Tensor, "vertices 3"]:
+    """What color soft matter shows at each vertex: the mean over a way inward, by density.
+
+    Where it begins, its color hardly counts in a picture, and so is left as it happens to be.
+    """
+    vertices, faces = mesh.vertices.detach(), mesh.faces
+    inward = torch.zeros_like(vertices)
+    normals = face_normals(vertices, faces)
+    for corner in faces.unbind(dim=1):
+        inward.index_add_(0, corner, -normals)
+    inward = F.normalize(inward, dim=1)
+    layers = [vertices + depth * inward for depth in torch.linspace(0, SKIN, LAYERS).tolist()]
+    weights = torch.stack([field.density(layer) for layer in layers])[..., None]
+    colors = torch.stack([field.color(layer) for layer in layers])
+    return (weights * colors).sum(dim=0) / weights.sum(dim=0).clamp_min(1e-8)
 
 
 def needs_marching_cubes(kinds: list[Kind]) -> bool:
