@@ -33,7 +33,7 @@ HANDED_OUT = 20_000  # splats of a scene that is of another kind
 WITHIN = 0.98  # of the grid's half side, to which what is too large is brought
 LATTICE = 48  # points a side at which a field is asked how dense it is
 LOWEST, TRIED = 0.02, 32  # levels of soft fields, down to a share of the highest
-SKIN, LAYERS = 0.2, 8  # world units into soft matter that give its color; samples on the way
+SKIN, LAYERS = 0.8, 32  # world units into soft matter that give its color; samples on the way
 FINE = 96  # cells a side of the grid in which a field's surface is looked for
 
 
@@ -169,7 +169,7 @@ def outlined_level(densities: Float[Tensor, "x y z"], cell: float) -> float:
 
 
 def skin(field: Field, mesh: Mesh) -> Float[Tensor, "vertices 3"]:
-    """What color soft matter shows at each vertex: the mean over a way inward, by density.
+    """What color soft matter shows at each vertex: that of a ray straight in, volume-rendered.
 
     Where it begins, its color hardly counts in a picture, and so is left as it happens to be.
     """
@@ -180,7 +180,9 @@ def skin(field: Field, mesh: Mesh) -> Float[Tensor, "vertices 3"]:
         inward.index_add_(0, corner, -normals)
     inward = F.normalize(inward, dim=1)
     layers = [vertices + depth * inward for depth in torch.linspace(0, SKIN, LAYERS).tolist()]
-    weights = torch.stack([field.density(layer) for layer in layers])[..., None]
+    passed = (-SKIN / (LAYERS - 1) * torch.stack([field.density(one) for one in layers])).exp()
+    reaching = torch.cat([torch.ones_like(passed[:1]), passed[:-1].cumprod(dim=0)])
+    weights = (reaching * (1 - passed))[..., None]
     colors = torch.stack([field.color(layer) for layer in layers])
     return (weights * colors).sum(dim=0) / weights.sum(dim=0).clamp_min(1e-8)
 
