@@ -13,7 +13,10 @@ from torch import Tensor
 
 from splatsmith.errors import InputError
 from splatsmith.render.mesh import face_normals
+from splatsmith.render.samples import Samples
+from splatsmith.render.volume_reference import composite
 from splatsmith.scenes.convert import (
+    CHUNK,
     Color,
     field_to_mesh,
     field_to_tetrahedra,
@@ -179,12 +182,20 @@ def skin(field: Field, mesh: Mesh) -> Float[Tensor, "vertices 3"]:
     for corner in faces.unbind(dim=1):
         inward.index_add_(0, corner, -normals)
     inward = F.normalize(inward, dim=1)
-    layers = [vertices + depth * inward for depth in torch.linspace(0, SKIN, LAYERS).tolist()]
-    passed = (-SKIN / (LAYERS - 1) * torch.stack([field.density(one) for one in layers])).exp()
-    reaching = torch.cat([torch.ones_like(passed[:1]), passed[:-1].cumprod(dim=0)])
-    weights = (reaching * (1 - passed))[..., None]
-    colors = torch.stack([field.color(layer) for layer in layers])
-    return (weights * colors).sum(dim=0) / weights.sum(dim=0).clamp_min(1e-8)
+    count, depths = len(vertices), torch.linspace(0, SKIN, LAYERS)
+    samples = Samples(
+        rays=torch.arange(count).repeat_interleave(LAYERS),
+        starts=torch.arange(count + 1) * LAYERS,
+        distances=depths.repeat(count),
+        points=(vertices[:, None] + depths[:, None] * inward[:, None]).flatten(0, 1),
+        directions=inward,
+        step=SKIN / (LAYERS - 1),
+        extent=SKIN,
+    )
+    told = [field.matter(part) for part in samples.points.split(CHUNK)]
+    density, values = (torch.cat(parts) for parts in zip(*told, strict=True))
+    sums = composite(samples, density, field.as_color(values).clamp(0, 1))
+    return sums.totals / sums.alpha.clamp_min(1e-8)[:, None]
 
 
 def needs_marching_cubes(kinds: list[Kind]) -> bool:
