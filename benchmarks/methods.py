@@ -3,8 +3,8 @@
     splatsmith compare RECIPE... --out FOLDER
     python benchmarks/methods.py FOLDER
 
-FOLDER is what the comparison left. A page of docs/methods gets the section "made" for every
-recipe of its line in docs/methods/README.md that was compared; what it says of others stays.
+FOLDER is what the comparison left. Every recipe that was compared gets its section, "made" and
+its name, on the page whose line in docs/methods/README.md names it; other sections stay.
 """
 
 import argparse
@@ -44,13 +44,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="--out of splatsmith compare")
     asked = parser.parse_args()
     for page, recipes in pages().items():
-        compared = [name for name in recipes if (asked.folder / name).is_dir()]
-        if compared:
-            parts = standing(page)
-            parts |= {name: part(name, asked.folder / name, page.stem) for name in compared}
-            text = "\n".join(parts[name] for name in recipes if name in parts)
-            put_section(page, "made", "## What it made\n\n" + text)
-            print(page)
+        for name in recipes:
+            if (asked.folder / name).is_dir():
+                put_section(page, f"made {name}", part(name, asked.folder / name, page.stem))
+                print(page)
 
 
 def pages() -> dict[Path, list[str]]:
@@ -62,14 +59,6 @@ def pages() -> dict[Path, list[str]]:
             named = re.findall(r"`([a-z0-9-]+)`", page[2])
             found[DOCS / page[1]] = [name for name in named if name in recipe_names()]
     return found
-
-
-def standing(page: Path) -> dict[str, str]:
-    """What the page's section says of each recipe as it stands."""
-    after = page.read_text().partition("<!-- made -->")[2]
-    section = after.partition("<!-- end of made -->")[0]
-    parts = re.split(r"^(?=`[a-z0-9-]+`[,:] )", section, flags=re.MULTILINE)[1:]
-    return {one[1 : one.index("`", 1)]: one.rstrip("\n") + "\n" for one in parts}
 
 
 def part(recipe: str, folder: Path, page: str) -> str:
